@@ -1,0 +1,7 @@
+//! What an integration author writes.
+
+mod secret;
+pub mod time;
+
+pub use crate::secret::Secret;
+pub use crate::time::Timestamp;
