@@ -1,0 +1,264 @@
+//! Flows: what `#[flow]` makes of an `impl` block.
+
+use std::any::Any;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::config::ConfigVars;
+use crate::context::{Context, ExecutionFacts};
+use crate::error::{Error, Result};
+use crate::host::{BoxFuture, Host};
+use crate::options::{FlowOptions, Settled};
+use crate::payload::{FlowPayload, Payload};
+use crate::response::{FlowOutput, FromTrigger, Output, TriggerOutput};
+
+/// One path from a trigger to a result. `#[flow]` on an `impl` block implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a flow; put `#[flow(key = \"…\")]` on its `impl` block",
+    label = "not a flow"
+)]
+pub trait Flow {
+    /// The struct of config variables that its functions read.
+    type Config: ConfigVars;
+
+    /// The lasting key (E1).
+    const KEY: &'static str;
+
+    /// Returns the options and functions.
+    fn definition() -> FlowDefinition<Self::Config>;
+}
+
+/// The values of the config variables of an instance, whatever their type.
+pub type AnyConfig = Arc<dyn Any + Send + Sync>;
+
+/// What a flow function is called with. For those who write a runner.
+#[derive(Clone)]
+pub struct Call {
+    /// The values of the config variables.
+    pub config: AnyConfig,
+    /// What does not change while the execution runs.
+    pub facts: Arc<ExecutionFacts>,
+    /// What the execution asks of the world.
+    pub host: Arc<dyn Host>,
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("facts", &self.facts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Call {
+    fn context<C: ConfigVars>(self) -> Result<Context<C>> {
+        let config = self.config.downcast::<C>().map_err(|_| {
+            let wanted = std::any::type_name::<C>();
+            Error::new(format!(
+                "the flow reads config variables of type `{wanted}`, the integration has others"
+            ))
+            .permanent()
+        })?;
+        Ok(Context::new(config, self.facts, self.host))
+    }
+}
+
+/// A flow function without its types: one decode, one call, one encode. `R` is what the runner gets.
+pub struct FlowFn<R>(Arc<dyn Fn(Call, Payload) -> BoxFuture<'static, Result<R>> + Send + Sync>);
+
+impl<R> FlowFn<R> {
+    /// Calls the function.
+    pub fn call(&self, call: Call, payload: Payload) -> BoxFuture<'static, Result<R>> {
+        (self.0)(call, payload)
+    }
+}
+
+impl<R> Clone for FlowFn<R> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<R> fmt::Debug for FlowFn<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FlowFn")
+    }
+}
+
+/// The functions of a flow, without their types.
+#[derive(Clone, Debug, Default)]
+pub struct FlowFunctions {
+    /// `#[on_trigger]`.
+    pub on_trigger: Option<FlowFn<TriggerOutput>>,
+    /// `#[on_execution]`.
+    pub on_execution: Option<FlowFn<Output>>,
+    /// `#[on_instance_deploy]`.
+    pub on_instance_deploy: Option<FlowFn<Output>>,
+    /// `#[on_instance_remove]`.
+    pub on_instance_remove: Option<FlowFn<Output>>,
+    /// `#[on_first_deploy]`.
+    pub on_first_deploy: Option<FlowFn<Output>>,
+}
+
+/// The options and functions of a flow whose functions read config variables of type `C`.
+#[derive(Debug)]
+pub struct FlowDefinition<C> {
+    pub(crate) options: Settled,
+    pub(crate) functions: FlowFunctions,
+    config: PhantomData<fn(&C)>,
+}
+
+impl<C: ConfigVars> FlowDefinition<C> {
+    /// Begins with the options.
+    pub fn new(options: FlowOptions<C>) -> Self {
+        Self {
+            options: options.settled,
+            functions: FlowFunctions::default(),
+            config: PhantomData,
+        }
+    }
+
+    /// Adds `#[on_trigger]`.
+    #[must_use]
+    pub fn on_trigger<T: FlowPayload + 'static, R: TriggerReturn + 'static>(
+        mut self,
+        function: TypedFn<C, T, R>,
+    ) -> Self {
+        self.functions.on_trigger = Some(FlowFn(Arc::new(move |call, payload| {
+            Box::pin(async move {
+                let context = call.context::<C>()?;
+                let given = payload.clone();
+                let returned = function(&context, T::from_payload(payload)?).await;
+                returned.into_trigger_output(&given)
+            })
+        })));
+        self
+    }
+
+    /// Adds `#[on_execution]`.
+    #[must_use]
+    pub fn on_execution<T: FlowPayload + 'static, R: FlowReturn + 'static>(
+        mut self,
+        function: TypedFn<C, T, R>,
+    ) -> Self {
+        self.functions.on_execution = Some(erase(function));
+        self
+    }
+
+    /// Adds `#[on_instance_deploy]`.
+    #[must_use]
+    pub fn on_instance_deploy<T: FlowPayload + 'static, R: FlowReturn + 'static>(
+        mut self,
+        function: TypedFn<C, T, R>,
+    ) -> Self {
+        self.functions.on_instance_deploy = Some(erase(function));
+        self
+    }
+
+    /// Adds `#[on_instance_remove]`.
+    #[must_use]
+    pub fn on_instance_remove<T: FlowPayload + 'static, R: FlowReturn + 'static>(
+        mut self,
+        function: TypedFn<C, T, R>,
+    ) -> Self {
+        self.functions.on_instance_remove = Some(erase(function));
+        self
+    }
+
+    /// Adds `#[on_first_deploy]`.
+    #[must_use]
+    pub fn on_first_deploy<T: FlowPayload + 'static, R: FlowReturn + 'static>(
+        mut self,
+        function: TypedFn<C, T, R>,
+    ) -> Self {
+        self.functions.on_first_deploy = Some(erase(function));
+        self
+    }
+}
+
+/// A flow function with its types: config variables, payload, what it returns.
+pub type TypedFn<C, T, R> = for<'a> fn(&'a Context<C>, T) -> BoxFuture<'a, R>;
+
+fn erase<C, T, R>(function: TypedFn<C, T, R>) -> FlowFn<Output>
+where
+    C: ConfigVars,
+    T: FlowPayload + 'static,
+    R: FlowReturn + 'static,
+{
+    FlowFn(Arc::new(move |call, payload| {
+        Box::pin(async move {
+            let context = call.context::<C>()?;
+            function(&context, T::from_payload(payload)?)
+                .await
+                .into_output()
+        })
+    }))
+}
+
+/// A function that takes no payload reads this from whatever came.
+#[derive(Clone, Copy, Debug)]
+pub struct NoPayload;
+
+impl FlowPayload for NoPayload {
+    fn from_payload(_payload: Payload) -> Result<Self> {
+        Ok(Self)
+    }
+}
+
+/// The type of the first parameter of a flow function, without its `&`: [`Context`] of a struct of config variables.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the context of a flow; the first parameter is `context: &Context<Config>`, or `&Context` without config variables",
+    label = "must be `Context<…>` of a struct that derives `ConfigVars`"
+)]
+pub trait FlowContext {
+    /// The struct of config variables.
+    type Config: ConfigVars;
+}
+
+#[diagnostic::do_not_recommend]
+impl<C: ConfigVars> FlowContext for Context<C> {
+    type Config = C;
+}
+
+/// What `#[on_execution]` and the lifecycle functions return: `Result<T>` of a value that is a [`FlowOutput`].
+#[diagnostic::on_unimplemented(
+    message = "a flow function returns `Result<T>`, where `T` serialises or is `Output` or `HttpResponse`; `{Self}` is not that",
+    label = "must be `Result<T>`"
+)]
+pub trait FlowReturn: Send {
+    /// Writes what was returned.
+    ///
+    /// # Errors
+    ///
+    /// The function failed, or its result cannot be written.
+    fn into_output(self) -> Result<Output>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<R: FlowOutput, E: Into<Error> + Send> FlowReturn for Result<R, E> {
+    fn into_output(self) -> Result<Output> {
+        self.map_err(Into::into)?.into_output()
+    }
+}
+
+/// What `#[on_trigger]` returns: `Result<T>` of a value that is a [`FromTrigger`].
+#[diagnostic::on_unimplemented(
+    message = "`#[on_trigger]` returns `Result<T>`, where `T` serialises or is `Payload`, `HttpResponse` or `TriggerOutput`; `{Self}` is not that",
+    label = "must be `Result<T>`"
+)]
+pub trait TriggerReturn: Send {
+    /// Reads what was returned.
+    ///
+    /// # Errors
+    ///
+    /// The function failed, or what it returned cannot be written.
+    fn into_trigger_output(self, payload: &Payload) -> Result<TriggerOutput>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<R: FromTrigger, E: Into<Error> + Send> TriggerReturn for Result<R, E> {
+    fn into_trigger_output(self, payload: &Payload) -> Result<TriggerOutput> {
+        self.map_err(Into::into)?.into_trigger_output(payload)
+    }
+}

@@ -1,0 +1,4 @@
+//! placeholder
+/// placeholder
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignatureScheme(&'static str);

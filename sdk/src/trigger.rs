@@ -1,0 +1,197 @@
+//! What starts a flow (E4).
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::schedule::Schedule;
+use crate::secret::Secret;
+use crate::signature::SignatureScheme;
+
+/// What starts a flow. `C` is the struct of config variables.
+pub struct Trigger<C> {
+    kind: TriggerKind,
+    config: std::marker::PhantomData<fn(&C)>,
+}
+
+/// A trigger as the runner sees it: nothing in it knows the type of the config variables.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum TriggerKind {
+    /// An HTTP request that arrives at the flow's endpoint.
+    Webhook(WebhookTrigger),
+    /// A schedule.
+    Schedule(ScheduleSource),
+    /// A schedule on which `#[on_trigger]` looks for something new.
+    Poll(ScheduleSource),
+    /// Each deploy of the instance, after its deploy functions (E51).
+    InstanceDeploy,
+    /// The removal of the instance (E52).
+    InstanceRemove,
+}
+
+/// How a webhook is checked before anything runs.
+#[derive(Clone, Debug)]
+pub enum WebhookTrigger {
+    /// Nothing is checked, and the author says so (W43).
+    Unsigned,
+    /// Nothing is checked, and nothing was said: the management API warns (W43).
+    Unsaid,
+    /// The signature over the raw bytes (W40).
+    Signed {
+        /// How the sender signs.
+        scheme: SignatureScheme,
+        /// Where the secrets come from.
+        secrets: SecretSource,
+    },
+}
+
+type FromConfig<T> = Arc<dyn Fn(&dyn Any) -> T + Send + Sync>;
+
+/// Reads the signing secrets from the config variables.
+#[derive(Clone)]
+pub struct SecretSource(FromConfig<Vec<Secret>>);
+
+impl SecretSource {
+    /// Reads the secrets; `config` is the `Arc`'s content that [`ConfigVars::decode`](crate::ConfigVars::decode) gave.
+    pub fn read(&self, config: &(dyn Any + Send + Sync)) -> Vec<Secret> {
+        (self.0)(config)
+    }
+}
+
+impl fmt::Debug for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretSource")
+    }
+}
+
+/// Where a schedule comes from.
+#[derive(Clone, Debug)]
+pub enum ScheduleSource {
+    /// The author declares it, the same for all customers.
+    Fixed(Schedule),
+    /// A config variable, set for each instance (E12).
+    Config(ScheduleVariable),
+}
+
+/// Reads a schedule from the config variables.
+#[derive(Clone)]
+pub struct ScheduleVariable(FromConfig<Option<Schedule>>);
+
+impl fmt::Debug for ScheduleVariable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ScheduleVariable")
+    }
+}
+
+impl ScheduleSource {
+    /// Returns the schedule of an instance with these config variables.
+    pub fn read(&self, config: &(dyn Any + Send + Sync)) -> Option<Schedule> {
+        match self {
+            Self::Fixed(schedule) => Some(schedule.clone()),
+            Self::Config(variable) => (variable.0)(config),
+        }
+    }
+}
+
+impl<C: 'static> Trigger<C> {
+    /// Runs at each deploy of the instance, after the deploy functions (E51).
+    pub fn instance_deploy() -> Self {
+        Self::of(TriggerKind::InstanceDeploy)
+    }
+
+    /// Runs when the instance is removed (E52).
+    pub fn instance_remove() -> Self {
+        Self::of(TriggerKind::InstanceRemove)
+    }
+
+    /// Runs on the schedule that a config variable holds, set for each customer (E12).
+    pub fn scheduled_by(variable: fn(&C) -> &Schedule) -> Self {
+        Self::of(TriggerKind::Schedule(Self::variable(variable)))
+    }
+
+    /// Looks for something new on a schedule: `#[on_trigger]` says what it found, or
+    /// [`TriggerOutput::nothing_new`](crate::TriggerOutput::nothing_new) (E4).
+    pub fn poll(schedule: Schedule) -> Self {
+        Self::of(TriggerKind::Poll(ScheduleSource::Fixed(schedule)))
+    }
+
+    /// As [`poll`](Self::poll), on the schedule that a config variable holds.
+    pub fn polled_by(variable: fn(&C) -> &Schedule) -> Self {
+        Self::of(TriggerKind::Poll(Self::variable(variable)))
+    }
+
+    /// Takes the types away.
+    pub fn into_kind(self) -> TriggerKind {
+        self.kind
+    }
+
+    fn of(kind: TriggerKind) -> Self {
+        Self {
+            kind,
+            config: std::marker::PhantomData,
+        }
+    }
+
+    fn variable(variable: fn(&C) -> &Schedule) -> ScheduleSource {
+        let read = move |config: &dyn Any| {
+            config
+                .downcast_ref::<C>()
+                .map(|config| variable(config).clone())
+        };
+        ScheduleSource::Config(ScheduleVariable(Arc::new(read)))
+    }
+}
+
+impl<C: 'static> From<Schedule> for Trigger<C> {
+    fn from(schedule: Schedule) -> Self {
+        Self::of(TriggerKind::Schedule(ScheduleSource::Fixed(schedule)))
+    }
+}
+
+/// The trigger of a flow that an HTTP request starts.
+#[derive(Debug)]
+pub struct Webhook;
+
+impl Webhook {
+    /// Checks nothing: anyone who knows the URL can start the flow (W43).
+    pub fn unsigned<C: 'static>() -> Trigger<C> {
+        Trigger::of(TriggerKind::Webhook(WebhookTrigger::Unsigned))
+    }
+
+    /// Checks the signature over the raw bytes before anything runs (W40). The secret is a config variable; with
+    /// [`signed_by_any`](Self::signed_by_any) there may be several.
+    pub fn signed_by<C: 'static>(
+        scheme: impl Into<SignatureScheme>,
+        secret: fn(&C) -> &Secret,
+    ) -> Trigger<C> {
+        Self::signed(scheme.into(), move |config| vec![secret(config).clone()])
+    }
+
+    /// As [`signed_by`](Self::signed_by), with several active secrets, for rotation (W41).
+    pub fn signed_by_any<C: 'static>(
+        scheme: impl Into<SignatureScheme>,
+        secrets: fn(&C) -> &Vec<Secret>,
+    ) -> Trigger<C> {
+        Self::signed(scheme.into(), move |config| secrets(config).clone())
+    }
+
+    fn signed<C: 'static>(
+        scheme: SignatureScheme,
+        secrets: impl Fn(&C) -> Vec<Secret> + Send + Sync + 'static,
+    ) -> Trigger<C> {
+        let read =
+            move |config: &dyn Any| config.downcast_ref::<C>().map(&secrets).unwrap_or_default();
+        let secrets = SecretSource(Arc::new(read));
+        Trigger::of(TriggerKind::Webhook(WebhookTrigger::Signed {
+            scheme,
+            secrets,
+        }))
+    }
+}
+
+impl<C> fmt::Debug for Trigger<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
