@@ -96,6 +96,10 @@ fn write(
     };
     let flow = &block.self_ty;
     let checks = literal::check_calls(options.values());
+    // A context that is none is refused wherever its config variables are named: at one place, so that rustc shows it once.
+    let own = quote_spanned!(context.span()=> Self::Config);
+    let config =
+        quote_spanned!(context.span()=> <#context as ::sdk::__private::FlowContext>::Config);
     let check_key = key.as_ref().map(
         |key| quote_spanned!(key.span()=> const _: () = ::sdk::__private::check_flow_key(<#flow as ::sdk::Flow>::KEY);),
     );
@@ -105,13 +109,13 @@ fn write(
     let calls = functions.readable.iter().map(Function::call);
     quote! {
         impl ::sdk::Flow for #flow {
-            type Config = <#context as ::sdk::__private::FlowContext>::Config;
+            type Config = #config;
 
             const KEY: &'static str = #key;
 
-            fn definition() -> ::sdk::__private::FlowDefinition<Self::Config> {
+            fn definition() -> ::sdk::__private::FlowDefinition<#own> {
                 ::sdk::__private::FlowDefinition::new(
-                    ::sdk::__private::FlowOptions::<Self::Config>::new(Self::KEY) #description #options
+                    ::sdk::__private::FlowOptions::<#own>::new(Self::KEY) #description #options
                 )
                 #(#calls)*
             }

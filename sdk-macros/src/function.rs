@@ -1,7 +1,7 @@
 //! One marked function: take its marker off, read its signature, refuse what cannot work.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::visit::{self, Visit};
 use syn::{
     Attribute, FnArg, Ident, ImplItemFn, Meta, ReturnType, Safety, Signature, Type, TypeImplTrait,
@@ -84,16 +84,17 @@ impl Function {
         refusals: &mut Refusals,
     ) -> Option<Self> {
         let signature = &function.sig;
-        refuse_shape(function, refusals);
+        let fits = refuse_shape(function, refusals);
         let returned = read_returned(signature, refusals);
         let (context, payload) = read_parameters(signature, refusals)?;
-        Some(Self {
+        let function = Self {
             event: marker.event.clone(),
             name: signature.ident.clone(),
             context,
             payload,
             returned: returned?,
-        })
+        };
+        Some(function).filter(|_| fits)
     }
 
     /// Writes the call that adds this function to a `FlowDefinition`. The type arguments are the author's own tokens, so that a
@@ -131,40 +132,54 @@ pub(crate) fn context_of(function: &ImplItemFn) -> Option<&Type> {
     }
 }
 
-fn refuse_shape(function: &ImplItemFn, refusals: &mut Refusals) {
+/// Refuses what stands around the parameters; says whether nothing did.
+fn refuse_shape(function: &ImplItemFn, refusals: &mut Refusals) -> bool {
     let signature = &function.sig;
+    let mut fits = true;
+    let mut refuse = |at: &dyn ToTokens, text: &str| {
+        refusals.refuse(at, text);
+        fits = false;
+    };
     if signature.asyncness.is_none() {
-        refusals.refuse(
-            signature.fn_token,
+        refuse(
+            &signature.fn_token,
             "a flow function is `async`; write `async fn`",
         );
     }
     if !signature.generics.params.is_empty() {
-        refusals.refuse(
+        refuse(
             &signature.generics,
-            "a flow function has no generics; it is called with one payload type, so name that",
+            "a flow function has no generics; write its types out, without lifetimes",
         );
     }
     if let Safety::Unsafe(token) = &signature.safety {
-        refusals.refuse(
+        refuse(
             token,
             "a flow function is safe to call; put the `unsafe` part into a function of its own",
         );
     }
     for attribute in &function.attrs {
         if attribute.path().is_ident("cfg") {
-            refusals.refuse(
+            refuse(
                 attribute,
                 "a flow has its functions in every build; put `#[cfg]` on the `impl` block, above `#[flow]`",
             );
         }
     }
+    fits
 }
 
 fn read_parameters(signature: &Signature, refusals: &mut Refusals) -> Option<(Type, Option<Type>)> {
     let mut parameters = signature.inputs.iter();
     let context = match parameters.next() {
-        Some(first) => read_context(first, refusals),
+        Some(FnArg::Typed(first)) => read_context(&first.ty, refusals),
+        Some(FnArg::Receiver(receiver)) => {
+            refusals.refuse(
+                receiver,
+                "a flow function takes no `self`; a flow type is only a name, the first parameter is `context: &Context<Config>`",
+            );
+            return None;
+        }
         None => {
             refusals.refuse(
                 &signature.ident,
@@ -188,21 +203,9 @@ fn read_parameters(signature: &Signature, refusals: &mut Refusals) -> Option<(Ty
     Some((context?, payload?)).filter(|_| fits)
 }
 
-fn read_context(first: &FnArg, refusals: &mut Refusals) -> Option<Type> {
-    let parameter = match first {
-        FnArg::Typed(parameter) => parameter,
-        FnArg::Receiver(receiver) => {
-            refusals.refuse(
-                receiver,
-                "a flow function takes no `self`; a flow type is only a name, the first parameter is `context: &Context<Config>`",
-            );
-            return None;
-        }
-    };
-    match &*parameter.ty {
-        Type::Reference(reference)
-            if reference.mutability.is_none() && reference.lifetime.is_none() =>
-        {
+fn read_context(first: &Type, refusals: &mut Refusals) -> Option<Type> {
+    match first {
+        Type::Reference(reference) if reference.mutability.is_none() && !is_static(reference) => {
             Some((*reference.elem).clone())
         }
         other => {
@@ -249,8 +252,7 @@ fn owned(written: &Type, text: &str, refusals: &mut Refusals) -> Option<Type> {
 
     impl<'ast> Visit<'ast> for Unowned<'_, '_> {
         fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
-            let lasting = reference.lifetime.as_ref();
-            if lasting.is_some_and(|lifetime| lifetime.ident == "static") {
+            if is_static(reference) {
                 visit::visit_type_reference(self, reference);
             } else {
                 self.1.refuse(reference, self.0);
@@ -267,6 +269,11 @@ fn owned(written: &Type, text: &str, refusals: &mut Refusals) -> Option<Type> {
     let mut unowned = Unowned(text, refusals, false);
     unowned.visit_type(written);
     (!unowned.2).then(|| written.clone())
+}
+
+fn is_static(reference: &TypeReference) -> bool {
+    let lifetime = reference.lifetime.as_ref();
+    lifetime.is_some_and(|lifetime| lifetime.ident == "static")
 }
 
 /// Adds what lets a marked function have the shape of a flow function without a complaint from clippy.

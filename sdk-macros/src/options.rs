@@ -48,8 +48,13 @@ impl Options {
         while !input.is_empty() {
             let shape = |refusal: syn::Error| syn::Error::new(refusal.span(), SHAPE);
             let name = input.call(Ident::parse_any).map_err(shape)?;
-            input.parse::<Token![=]>().map_err(shape)?;
-            let value = input.parse()?;
+            let at_name = |text: String| syn::Error::new(name.span(), text);
+            input
+                .parse::<Token![=]>()
+                .map_err(|_| at_name(SHAPE.to_owned()))?;
+            let value = input.parse().map_err(|refusal| {
+                at_name(format!("the value of `{name}` cannot be read: {refusal}"))
+            })?;
             if !input.is_empty() {
                 input.parse::<Token![,]>().map_err(shape)?;
             }

@@ -51,7 +51,7 @@ fn read_choices<'a>(input: &'a DeriveInput, refusals: &mut Refusals) -> Option<V
             let text = format!(
                 "`{name}` is the name of two choices; give one another name with `#[choice(\"…\")]`"
             );
-            refusals.refuse(variant, text);
+            refusals.refuse(&variant.ident, text);
         }
         let variant = &variant.ident;
         choices.push(Choice { variant, name });

@@ -52,7 +52,7 @@ impl fmt::Debug for Call {
 }
 
 impl Call {
-    fn context<C: ConfigVars>(self) -> Result<Context<C>> {
+    fn context<C: Send + Sync + 'static>(self) -> Result<Context<C>> {
         let config = self.config.downcast::<C>().map_err(|_| {
             let wanted = std::any::type_name::<C>();
             Error::new(format!(
@@ -109,7 +109,7 @@ pub struct FlowDefinition<C> {
     config: PhantomData<fn(&C)>,
 }
 
-impl<C: ConfigVars> FlowDefinition<C> {
+impl<C: Send + Sync + 'static> FlowDefinition<C> {
     /// Begins with the options.
     pub fn new(options: FlowOptions<C>) -> Self {
         Self {
@@ -123,7 +123,7 @@ impl<C: ConfigVars> FlowDefinition<C> {
     #[must_use]
     pub fn on_trigger<K, T, R>(mut self, function: TypedFn<K, T, R>) -> Self
     where
-        K: SharedContext<C> + 'static,
+        K: SharedContext<C>,
         T: FlowPayload + 'static,
         R: TriggerReturn + 'static,
     {
@@ -142,7 +142,7 @@ impl<C: ConfigVars> FlowDefinition<C> {
     #[must_use]
     pub fn on_execution<K, T, R>(mut self, function: TypedFn<K, T, R>) -> Self
     where
-        K: SharedContext<C> + 'static,
+        K: SharedContext<C>,
         T: FlowPayload + 'static,
         R: FlowReturn + 'static,
     {
@@ -154,7 +154,7 @@ impl<C: ConfigVars> FlowDefinition<C> {
     #[must_use]
     pub fn on_instance_deploy<K, T, R>(mut self, function: TypedFn<K, T, R>) -> Self
     where
-        K: SharedContext<C> + 'static,
+        K: SharedContext<C>,
         T: FlowPayload + 'static,
         R: FlowReturn + 'static,
     {
@@ -166,7 +166,7 @@ impl<C: ConfigVars> FlowDefinition<C> {
     #[must_use]
     pub fn on_instance_remove<K, T, R>(mut self, function: TypedFn<K, T, R>) -> Self
     where
-        K: SharedContext<C> + 'static,
+        K: SharedContext<C>,
         T: FlowPayload + 'static,
         R: FlowReturn + 'static,
     {
@@ -178,7 +178,7 @@ impl<C: ConfigVars> FlowDefinition<C> {
     #[must_use]
     pub fn on_first_deploy<K, T, R>(mut self, function: TypedFn<K, T, R>) -> Self
     where
-        K: SharedContext<C> + 'static,
+        K: SharedContext<C>,
         T: FlowPayload + 'static,
         R: FlowReturn + 'static,
     {
@@ -192,8 +192,8 @@ pub type TypedFn<K, T, R> = for<'a> fn(&'a K, T) -> BoxFuture<'a, R>;
 
 fn erase<C, K, T, R>(function: TypedFn<K, T, R>) -> FlowFn<Output>
 where
-    C: ConfigVars,
-    K: SharedContext<C> + 'static,
+    C: Send + Sync + 'static,
+    K: SharedContext<C>,
     T: FlowPayload + 'static,
     R: FlowReturn + 'static,
 {
@@ -224,26 +224,39 @@ impl FlowPayload for NoPayload {
 )]
 pub trait FlowContext {
     /// The struct of config variables.
-    type Config: ConfigVars;
+    type Config;
 }
 
-impl<C: ConfigVars> FlowContext for Context<C> {
+impl<C> FlowContext for Context<C> {
     type Config = C;
 }
 
-/// The context that all functions of a flow share: [`Context`] of the same struct `C` of config variables.
+/// The context that all functions of a flow share: [`Context`] of the struct `C` of config variables that the first one reads.
 #[diagnostic::on_unimplemented(
     message = "all functions of a flow take the same context; the first one takes `Context<{C}>`, this one `{Self}`",
     label = "must be `Context<{C}>`"
 )]
-pub trait SharedContext<C>: Send + Sync {
-    /// Returns the context as this function takes it.
+pub trait SharedContext<C>: Sized + 'static {
+    /// Returns the context as the function takes it.
     fn share(context: &Context<C>) -> &Self;
 }
 
 #[diagnostic::do_not_recommend]
-impl<C: ConfigVars> SharedContext<C> for Context<C> {
+impl<C: ReadBy<K>, K: 'static> SharedContext<C> for K {
     fn share(context: &Context<C>) -> &Self {
+        C::context(context)
+    }
+}
+
+/// [`SharedContext`] seen from the config variables. Where these are not known because something else is wrong, this bound stays
+/// open, and the author does not read a second error.
+pub trait ReadBy<K>: Sized {
+    /// Returns the context as the function takes it.
+    fn context(context: &Context<Self>) -> &K;
+}
+
+impl<C> ReadBy<Context<C>> for C {
+    fn context(context: &Context<C>) -> &Context<C> {
         context
     }
 }
