@@ -96,10 +96,6 @@ fn write(
     };
     let flow = &block.self_ty;
     let checks = literal::check_calls(options.values());
-    // A context that is none is refused wherever its config variables are named: at one place, so that rustc shows it once.
-    let own = quote_spanned!(context.span()=> Self::Config);
-    let config =
-        quote_spanned!(context.span()=> <#context as ::sdk::__private::FlowContext>::Config);
     let check_key = key.as_ref().map(
         |key| quote_spanned!(key.span()=> const _: () = ::sdk::__private::check_flow_key(<#flow as ::sdk::Flow>::KEY);),
     );
@@ -107,22 +103,22 @@ fn write(
     let description = options::description(&block.attrs);
     let options = options.calls();
     let calls = functions.readable.iter().map(Function::call);
-    quote! {
+    // On the context's place: there rustc shows, once, that the context is none.
+    let implemented = quote_spanned! {context.span()=>
         impl ::sdk::Flow for #flow {
-            type Config = #config;
+            type Config = <#context as ::sdk::__private::FlowContext>::Config;
 
             const KEY: &'static str = #key;
 
-            fn definition() -> ::sdk::__private::FlowDefinition<#own> {
+            fn definition() -> ::sdk::__private::FlowDefinition<Self::Config> {
                 ::sdk::__private::FlowDefinition::new(
-                    ::sdk::__private::FlowOptions::<#own>::new(Self::KEY) #description #options
+                    ::sdk::__private::FlowOptions::<Self::Config>::new(Self::KEY) #description #options
                 )
                 #(#calls)*
             }
         }
-        #check_key
-        #checks
-    }
+    };
+    quote!(#implemented #check_key #checks)
 }
 
 fn refuse_block(block: &ItemImpl, functions: &Functions, refusals: &mut Refusals) -> bool {

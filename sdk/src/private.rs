@@ -9,6 +9,7 @@ pub use crate::config::{ConfigFaults, ConfigReader, ConfigValue, ConfigValues, C
 pub use crate::flow::{FlowContext, FlowDefinition, NoPayload};
 use crate::id::is_flow_key;
 pub use crate::options::FlowOptions;
+pub use crate::schedule::check::{cron as check_cron, zone as check_zone};
 
 /// Checks the key of a flow when the author's crate is compiled (E1).
 ///
@@ -22,14 +23,6 @@ pub const fn check_flow_key(key: &'static str) {
         "the key of a flow is 1 to 64 lower-case letters, digits and single hyphens, beginning with a letter"
     );
 }
-
-/// Checks a cron expression when the author's crate is compiled (E18).
-#[track_caller]
-pub const fn check_cron(_text: &'static str) {}
-
-/// Checks the name of a time zone when the author's crate is compiled (E18).
-#[track_caller]
-pub const fn check_zone(_name: &'static str) {}
 
 /// Returns the name of the choice at this place in the list.
 pub fn choice_name<P: PickList>(place: usize) -> &'static str {
