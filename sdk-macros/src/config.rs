@@ -96,9 +96,9 @@ impl<'a> Variable<'a> {
     fn check_literals(&self) -> TokenStream {
         let zone = self.options.text("time_zone");
         let is_schedule = zone.is_some() || names_schedule(self.value);
-        let cron = self.options.text("default").filter(|_| is_schedule);
+        let schedule = self.options.text("default").filter(|_| is_schedule);
         let mut checks = literal::check_calls(self.options.values());
-        checks.extend(cron.map(literal::check_cron));
+        checks.extend(schedule.map(literal::check_schedule));
         checks.extend(zone.map(literal::check_zone));
         checks
     }

@@ -1,6 +1,6 @@
 //! One marked function: take its marker off, read its signature, refuse what cannot work.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::visit::{self, Visit};
 use syn::{
@@ -107,17 +107,15 @@ impl Function {
             payload,
             returned,
         } = self;
-        match payload {
-            Some(payload) => {
-                let future = quote_spanned!(name.span()=> ::std::boxed::Box::pin(Self::#name(context, payload)));
-                quote!(.#event::<#context, #payload, #returned>(|context, payload| #future))
-            }
-            None => {
-                let future =
-                    quote_spanned!(name.span()=> ::std::boxed::Box::pin(Self::#name(context)));
-                quote!(.#event::<#context, ::sdk::__private::NoPayload, #returned>(|context, _| #future))
-            }
-        }
+        // One name for the parameter and its use, wherever the function's own name comes from: it may come from another macro.
+        let [first, second] =
+            ["context", "payload"].map(|name| Ident::new(name, Span::mixed_site()));
+        let (taken, given) = match payload {
+            Some(payload) => (quote!(#payload), quote!(#first, #second)),
+            None => (quote!(::sdk::__private::NoPayload), quote!(#first)),
+        };
+        let future = quote_spanned!(name.span()=> ::std::boxed::Box::pin(Self::#name(#given)));
+        quote!(.#event::<#context, #taken, #returned>(|#first, #second| #future))
     }
 }
 

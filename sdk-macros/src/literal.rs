@@ -9,8 +9,13 @@ use syn::{Expr, ExprCall, ExprMethodCall, Ident, LitStr, Token};
 use crate::options::string_literal;
 
 /// Checks a cron expression.
-pub(crate) fn check_cron(text: &LitStr) -> TokenStream {
+fn check_cron(text: &LitStr) -> TokenStream {
     quote_spanned!(text.span()=> const _: () = ::sdk::__private::check_cron(#text);)
+}
+
+/// Checks the text of a schedule: a cron expression, an interval, or `once`.
+pub(crate) fn check_schedule(text: &LitStr) -> TokenStream {
+    quote_spanned!(text.span()=> const _: () = ::sdk::__private::check_schedule(#text);)
 }
 
 /// Checks the name of a time zone.

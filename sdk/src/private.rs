@@ -24,6 +24,23 @@ pub const fn check_flow_key(key: &'static str) {
     );
 }
 
+/// Checks the text of a schedule when the author's crate is compiled, as far as it is a cron expression (E18).
+///
+/// # Panics
+///
+/// The text is neither `once`, nor an interval such as `every 15 minutes`, nor a cron expression.
+#[track_caller]
+pub const fn check_schedule(text: &'static str) {
+    let plain = text.trim_ascii();
+    let is_interval = match plain.as_bytes().split_first_chunk::<6>() {
+        Some((first, _)) => first.eq_ignore_ascii_case(b"every "),
+        None => false,
+    };
+    if !is_interval && !plain.eq_ignore_ascii_case("once") {
+        check_cron(text);
+    }
+}
+
 /// Returns the name of the choice at this place in the list.
 pub fn choice_name<P: PickList>(place: usize) -> &'static str {
     P::CHOICES.get(place).map_or("", |(name, _)| *name)
