@@ -157,3 +157,52 @@ fn write(config: &Ident, variables: &[Variable<'_>]) -> TokenStream {
         #(#checks)*
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+
+    use super::expand;
+
+    #[test]
+    fn each_field_is_named_with_its_type_in_every_function() {
+        let config = quote! {
+            struct Config {
+                /// When the report is sent.
+                #[config(default = "0 7 * * *", time_zone = "Europe/Paris")]
+                report_at: Schedule,
+            }
+        };
+        let written = prettyplease::unparse(&syn::parse2(expand(config)).unwrap());
+        insta::assert_snapshot!(written, @r##"
+        impl ::sdk::ConfigVars for Config {
+            fn variables() -> ::std::vec::Vec<::sdk::__private::ConfigVar> {
+                ::std::vec::Vec::from([
+                    ::sdk::__private::field::<Schedule>("report_at")
+                        .variable()
+                        .description("When the report is sent.")
+                        .default("0 7 * * *")
+                        .time_zone("Europe/Paris"),
+                ])
+            }
+            fn decode(
+                values: &::sdk::__private::ConfigValues,
+            ) -> ::core::result::Result<Self, ::sdk::ConfigFaults> {
+                let variables = <Self as ::sdk::ConfigVars>::variables();
+                let mut reader = ::sdk::__private::ConfigReader::new(values, &variables);
+                let report_at = ::sdk::__private::field::<Schedule>("report_at")
+                    .read(&mut reader);
+                reader.check()?;
+                ::core::result::Result::Ok(Self { report_at: report_at? })
+            }
+            fn encode(&self) -> ::sdk::__private::ConfigValues {
+                ::sdk::__private::entries([
+                    ::sdk::__private::field::<Schedule>("report_at").entry(&self.report_at),
+                ])
+            }
+        }
+        const _: () = ::sdk::__private::check_schedule("0 7 * * *");
+        const _: () = ::sdk::__private::check_zone("Europe/Paris");
+        "##);
+    }
+}

@@ -43,6 +43,7 @@ fn misplaced(at: Span) -> syn::Error {
 /// The marked functions of a block, in the author's order.
 struct Functions {
     marked: bool,
+    misspelt: bool,
     config: Option<Type>,
     readable: Vec<Function>,
 }
@@ -52,6 +53,7 @@ impl Functions {
         let mut taken: Vec<Marker> = Vec::new();
         let mut functions = Self {
             marked: false,
+            misspelt: false,
             config: None,
             readable: Vec::new(),
         };
@@ -60,6 +62,7 @@ impl Functions {
                 continue;
             };
             let Some(marker) = Marker::take(function, refusals) else {
+                functions.misspelt |= function::seems_marked(function);
                 continue;
             };
             functions.marked = true;
@@ -132,7 +135,7 @@ fn refuse_block(block: &ItemImpl, functions: &Functions, refusals: &mut Refusals
         refusals.refuse(&block.generics, text);
         return false;
     }
-    if !functions.marked {
+    if !functions.marked && !functions.misspelt {
         let text = "a flow has a function; mark one with `#[on_execution]`";
         refusals.refuse(&block.self_ty, text);
     }
@@ -149,4 +152,117 @@ fn read_key(options: &mut Options, refusals: &mut Refusals) -> Option<Expr> {
         ));
     }
     key
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+
+    use super::expand;
+
+    fn expanded(options: proc_macro2::TokenStream, item: &proc_macro2::TokenStream) -> String {
+        prettyplease::unparse(&syn::parse2(expand(options, item)).unwrap())
+    }
+
+    #[test]
+    fn a_block_stays_as_written_and_a_flow_follows_it() {
+        let options = quote!(
+            key = "receive-order",
+            trigger = Schedule::cron("0 9 * * *"),
+            retry = Retry::times(5)
+        );
+        let block = quote! {
+            /// Files an order.
+            impl ReceiveOrder {
+                #[on_trigger]
+                async fn look(context: &Context<Config>) -> Result<Order> { todo() }
+                #[on_execution]
+                async fn file(context: &Context<Config>, order: Order) -> Result<Receipt> { todo() }
+            }
+        };
+        insta::assert_snapshot!(expanded(options, &block), @r##"
+        /// Files an order.
+        impl ReceiveOrder {
+            #[allow(
+                clippy::needless_pass_by_value,
+                clippy::unused_async,
+                reason = "the shape of a flow function is fixed"
+            )]
+            async fn look(context: &Context<Config>) -> Result<Order> {
+                todo()
+            }
+            #[allow(
+                clippy::needless_pass_by_value,
+                clippy::unused_async,
+                reason = "the shape of a flow function is fixed"
+            )]
+            async fn file(context: &Context<Config>, order: Order) -> Result<Receipt> {
+                todo()
+            }
+        }
+        impl ::sdk::Flow for ReceiveOrder {
+            type Config = <Context<Config> as ::sdk::__private::FlowContext>::Config;
+            const KEY: &'static str = "receive-order";
+            fn definition() -> ::sdk::__private::FlowDefinition<Self::Config> {
+                ::sdk::__private::FlowDefinition::new(
+                        ::sdk::__private::FlowOptions::<Self::Config>::new(Self::KEY)
+                            .description("Files an order.")
+                            .trigger(Schedule::cron("0 9 * * *"))
+                            .retry(Retry::times(5)),
+                    )
+                    .on_trigger::<
+                        Context<Config>,
+                        ::sdk::__private::NoPayload,
+                        Result<Order>,
+                    >(|context, payload| ::std::boxed::Box::pin(Self::look(context)))
+                    .on_execution::<
+                        Context<Config>,
+                        Order,
+                        Result<Receipt>,
+                    >(|context, payload| ::std::boxed::Box::pin(Self::file(context, payload)))
+            }
+        }
+        const _: () = ::sdk::__private::check_flow_key(<ReceiveOrder as ::sdk::Flow>::KEY);
+        const _: () = ::sdk::__private::check_cron("0 9 * * *");
+        "##);
+    }
+
+    #[test]
+    fn what_is_refused_is_left_out_and_the_rest_is_written() {
+        let options = quote!(key = "receive-order", retry = 1, retry = 2);
+        let block = quote! {
+            impl ReceiveOrder {
+                #[on_execution]
+                fn file(context: &Context) -> Result<Receipt> { todo() }
+            }
+        };
+        insta::assert_snapshot!(expanded(options, &block), @r##"
+        impl ReceiveOrder {
+            #[allow(
+                clippy::needless_pass_by_value,
+                clippy::unused_async,
+                reason = "the shape of a flow function is fixed"
+            )]
+            fn file(context: &Context) -> Result<Receipt> {
+                todo()
+            }
+        }
+        impl ::sdk::Flow for ReceiveOrder {
+            type Config = <Context as ::sdk::__private::FlowContext>::Config;
+            const KEY: &'static str = "receive-order";
+            fn definition() -> ::sdk::__private::FlowDefinition<Self::Config> {
+                ::sdk::__private::FlowDefinition::new(
+                    ::sdk::__private::FlowOptions::<Self::Config>::new(Self::KEY).retry(1),
+                )
+            }
+        }
+        const _: () = ::sdk::__private::check_flow_key(<ReceiveOrder as ::sdk::Flow>::KEY);
+        ::core::compile_error! {
+            "`retry` is set twice; remove one of the two"
+        }
+        ::core::compile_error! {
+            "a flow function is `async`; write `async fn`"
+        }
+        "##);
+    }
 }

@@ -67,6 +67,17 @@ impl Marker {
     }
 }
 
+/// Says whether a function seems to have a marker with a misspelt name, which rustc refuses by itself.
+pub(crate) fn seems_marked(function: &ImplItemFn) -> bool {
+    let names = function
+        .attrs
+        .iter()
+        .filter_map(|attribute| attribute.path().segments.last());
+    names
+        .into_iter()
+        .any(|name| name.ident.to_string().starts_with("on_"))
+}
+
 /// What the signature of a marked function says.
 pub(crate) struct Function {
     event: Ident,

@@ -119,3 +119,45 @@ fn write(list: &Ident, choices: &[Choice<'_>]) -> TokenStream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+
+    use super::{expand, snake_case};
+
+    #[test]
+    fn each_variant_is_a_choice() {
+        let list = quote! {
+            enum Period {
+                EveryDay,
+                #[choice("each 3 months")]
+                Quarter,
+            }
+        };
+        let written = prettyplease::unparse(&syn::parse2(expand(list)).unwrap());
+        insta::assert_snapshot!(written, @r##"
+        impl ::sdk::PickList for Period {
+            const CHOICES: &'static [(&'static str, Self)] = &[
+                ("every_day", Self::EveryDay),
+                ("each 3 months", Self::Quarter),
+            ];
+            fn name(self) -> &'static str {
+                ::sdk::__private::choice_name::<Self>(self as usize)
+            }
+        }
+        "##);
+    }
+
+    #[test]
+    fn a_choice_is_named_in_snake_case() {
+        for (variant, name) in [
+            ("Daily", "daily"),
+            ("EveryDay", "every_day"),
+            ("r#Self_", "self_"),
+            ("Übermorgen", "übermorgen"),
+        ] {
+            assert_eq!(snake_case(variant), name);
+        }
+    }
+}

@@ -31,7 +31,7 @@ impl<'a> ConfigReader<'a> {
         }
     }
 
-    /// Reads one variable. The error is empty: the fault itself is kept for [`finish`](Self::finish).
+    /// Reads one variable. The error is empty: the fault itself is kept for [`check`](Self::check).
     ///
     /// # Errors
     ///

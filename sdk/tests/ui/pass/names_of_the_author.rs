@@ -40,6 +40,11 @@ mod plain {
             let _ = (context, payload);
             Ok(())
         }
+
+        #[sdk::on_first_deploy]
+        async fn payload(_: &sdk::Context<Config>) -> sdk::Result<()> {
+            Ok(())
+        }
     }
 }
 

@@ -1,0 +1,15 @@
+use sdk::prelude::*;
+
+struct ReceiveOrder;
+
+#[flow(key = "receive-order")]
+impl ReceiveOrder {
+    #[on_execution]
+    fn file(_context: &Context) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {
+    let _ = Integration::<()>::new("acme-orders").flow::<ReceiveOrder>();
+}

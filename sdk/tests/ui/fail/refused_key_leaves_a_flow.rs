@@ -1,0 +1,15 @@
+use sdk::prelude::*;
+
+struct ReceiveOrder;
+
+#[flow(name = "Receive order")]
+impl ReceiveOrder {
+    #[on_execution]
+    async fn file(_context: &Context) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {
+    let _ = Integration::<()>::new("acme-orders").flow::<ReceiveOrder>();
+}
