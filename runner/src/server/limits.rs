@@ -14,7 +14,8 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections served at once; more wait, unaccepted, in the backlog of the operating system. Default 1024.
+    /// Connections served at once, at least one; more wait, unaccepted, in the backlog of the
+    /// operating system. Default 1024.
     pub connections: usize,
     /// Bytes of request line and headers together; beyond them 431. Default 64 KiB.
     pub header_bytes: usize,

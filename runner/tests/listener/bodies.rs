@@ -175,6 +175,23 @@ async fn chunked_requests_can_follow_each_other() {
 }
 
 #[tokio::test]
+async fn nothing_is_taken_for_a_request_behind_chunks_whose_end_is_doubtful() {
+    for chunks in [
+        "0\r\nx: a\ny: b\r\n\r\n",
+        "0\r\na\n\r\n",
+        "0\r\n\n",
+        "0\n\n",
+    ] {
+        let mut caller = call(Limits::default()).await;
+        let smuggled = "GET /smuggled HTTP/1.1\r\nhost: here\r\n\r\n";
+        caller.send(chunked(chunks) + smuggled).await;
+        caller.half_close().await;
+        caller.answer().await.assert_refusal(400);
+        caller.assert_end().await;
+    }
+}
+
+#[tokio::test]
 async fn a_body_is_the_same_however_it_is_split() {
     let mut caller = call(Limits::default()).await;
     let whole = chunked("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");

@@ -131,6 +131,17 @@ impl Caller {
         })
     }
 
+    /// Connects and sends before any other task can do anything.
+    pub(crate) fn send_at_once(address: SocketAddr, bytes: &str) -> io::Result<Self> {
+        let mut stream = std::net::TcpStream::connect(address)?;
+        io::Write::write_all(&mut stream, bytes.as_bytes())?;
+        stream.set_nonblocking(true)?;
+        Ok(Self {
+            stream: TcpStream::from_std(stream)?,
+            received: Vec::new(),
+        })
+    }
+
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         in_time(self.stream.write_all(bytes.as_ref()))
             .await

@@ -24,6 +24,17 @@ async fn half_a_head_gets_408() {
 }
 
 #[tokio::test]
+async fn half_a_head_on_a_used_connection_gets_408() {
+    let server = Server::start(echo(), short()).await;
+    let mut caller = server.call().await;
+    caller.send(get("/")).await;
+    assert_eq!(caller.answer().await.body, "GET / ");
+    caller.send("GET").await;
+    caller.answer().await.assert_refusal(408);
+    caller.assert_end().await;
+}
+
+#[tokio::test]
 async fn a_dripping_head_gets_408() {
     let server = Server::start(echo(), short()).await;
     let (mut reading, mut writing) = server.call().await.stream.into_split();

@@ -65,6 +65,24 @@ async fn what_was_read_is_answered_after_the_stop() {
 }
 
 #[tokio::test]
+async fn what_is_in_a_socket_at_the_stop_is_answered() {
+    let server = Server::start(echo(), Limits::default()).await;
+    let mut used = server.call().await;
+    used.send(get("/")).await;
+    used.answer().await;
+    // On this runtime of one thread, the server gets to see these and the stop at the same time.
+    let mut fresh = Caller::send_at_once(server.address, &get("/fresh")).unwrap();
+    used.send(get("/used")).await;
+    let stopped = server.stop();
+    assert_eq!(used.answer().await.body, "GET /used ");
+    assert_eq!(fresh.answer().await.body, "GET /fresh ");
+    used.assert_end().await;
+    fresh.assert_end().await;
+    drop((used, fresh));
+    assert_eq!(stopped.await, Stopped::Drained);
+}
+
+#[tokio::test]
 async fn a_request_half_read_at_the_stop_is_finished() {
     let server = Server::start(echo(), Limits::default()).await;
     let mut head = server.call().await;
