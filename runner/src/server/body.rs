@@ -129,11 +129,7 @@ async fn collect(mut incoming: Incoming, limit: usize, limits: &Limits) -> Resul
         let frame = match timeout(limits.body_idle, incoming.frame()).await {
             Err(_elapsed) => return Err(Refusal::BodyTooSlow),
             Ok(None) => return Ok(collected.freeze()),
-            Ok(Some(Err(_broken))) => {
-                return Err(Refusal::Malformed(
-                    "the request body is cut short or its chunks are malformed; send it again",
-                ));
-            }
+            Ok(Some(Err(_broken))) => return Err(Refusal::BODY_BROKEN),
             Ok(Some(Ok(frame))) => frame,
         };
         // Trailers are not part of the payload.

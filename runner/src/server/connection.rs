@@ -86,21 +86,24 @@ impl<H: Handler> Connection<H> {
         let mut response = match report.take_refusal() {
             Some(refusal) => refusal.into_response(),
             None => tokio::select! {
-                response = self.exchange(request) => response,
+                response = self.exchange(request, report) => response,
                 () = reached(Phase::Cutting, self.phase.clone()) => {
                     Refusal::Stopped.into_response()
                 }
             },
         };
-        if report.is_mid_request() || *self.phase.borrow() != Phase::Serving {
+        if *self.phase.borrow() != Phase::Serving {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
         response
     }
 
-    async fn exchange(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn exchange(&self, request: Request<Incoming>, report: &Report) -> Response<Body> {
         match self.read(request).await {
+            // hyper found an end where the gate knows of none: who is right decides what is a
+            // request of its own behind it.
+            Ok(_) if report.is_mid_request() => Refusal::BODY_BROKEN.into_response(),
             Ok(request) => self.handle(request).await,
             Err(refusal) => refusal.into_response(),
         }

@@ -12,7 +12,7 @@ pub(super) enum Framing {
 /// The place in a chunked body.
 ///
 /// This only finds the end, and knows one way of writing it. hyper judges the same bytes; whatever
-/// is not understood here makes the connection end with the request.
+/// is not understood here is refused, even if hyper takes it, and the connection ends with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Chunk {
     /// Before a size.

@@ -35,6 +35,9 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
+    pub(super) const BODY_BROKEN: Self =
+        Self::Malformed("the request body is cut short or its chunks are malformed; send it again");
+
     fn status(&self) -> StatusCode {
         match self {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
