@@ -1,4 +1,6 @@
 //! Serves a compiled integration: webhooks, schedules, executions, state.
 
 pub mod record;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod store;
