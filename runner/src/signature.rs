@@ -29,9 +29,15 @@ mod window;
 #[cfg(test)]
 mod handshake_tests;
 #[cfg(test)]
+mod provider_tests;
+#[cfg(test)]
 mod published_tests;
 #[cfg(test)]
+mod sender;
+#[cfg(test)]
 mod tests;
+
+use std::fmt;
 
 use http::{HeaderMap, Method};
 use sdk::signature::SignatureScheme;
@@ -44,7 +50,7 @@ pub use self::refusal::Refusal;
 pub use self::signing::{CannotSign, Signed, public_secret, sign};
 
 /// What of a request can be signed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct SignedRequest<'a> {
     /// The method.
     pub method: &'a Method,
@@ -54,6 +60,16 @@ pub struct SignedRequest<'a> {
     pub headers: &'a HeaderMap,
     /// The body, byte for byte as received.
     pub body: &'a [u8],
+}
+
+/// Prints neither URL, headers nor body: all of them can hold secrets.
+impl fmt::Debug for SignedRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedRequest")
+            .field("method", self.method)
+            .field("body_length", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// A request that was signed by one who knows a secret.

@@ -103,7 +103,7 @@ impl<'a> Draft<'a> {
 
     /// Twilio's rule for bodies that are not forms.
     fn write_digest(&mut self, parameter: &str) -> Result<(), CannotSign> {
-        let is_form = self.with_request(|reading| text::is_form(reading))?;
+        let is_form = self.with_request(text::is_form)?;
         let is_there = self
             .with_request(|reading| reading.query(parameter))?
             .is_some();
@@ -191,7 +191,9 @@ impl<'a> Draft<'a> {
     ) -> Result<(), CannotSign> {
         let no_header = CannotSign::NoHeader { what };
         let name = HeaderName::try_from(name).map_err(|_| no_header.clone())?;
-        let value = HeaderValue::try_from(value).map_err(|_| no_header)?;
+        let mut value = HeaderValue::try_from(value).map_err(|_| no_header)?;
+        // A token is the secret itself, which `Debug` must not print.
+        value.set_sensitive(self.scheme.algorithm == Algorithm::Token);
         self.added.insert(name, value);
         Ok(())
     }

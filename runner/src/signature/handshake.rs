@@ -202,7 +202,9 @@ fn respond(
         Reply::Header { name, value } => {
             let name = HeaderName::try_from(name).ok()?;
             let value = reading.value(value).ok().flatten()?;
-            let value = HeaderValue::try_from(value).ok()?;
+            let mut value = HeaderValue::try_from(value).ok()?;
+            // It may be a secret, which `Debug` must not print.
+            value.set_sensitive(true);
             response.headers_mut().insert(name, value);
         }
         _ => return None,

@@ -241,7 +241,9 @@ impl SignatureScheme {
 
     fn place_faults(&self) -> Vec<String> {
         match &self.place {
-            Place::Headers { names, .. } => {
+            Place::Headers {
+                names, separator, ..
+            } => {
                 let mut faults: Vec<String> =
                     names.iter().filter_map(|name| header_fault(name)).collect();
                 let different: BTreeSet<String> =
@@ -250,6 +252,9 @@ impl SignatureScheme {
                     faults.push(
                         "the signature needs at least one header, each named once".to_owned(),
                     );
+                }
+                if separator.is_some_and(|separator| !separator.is_ascii()) {
+                    faults.push("a list is separated by an ASCII character, as by `,`".to_owned());
                 }
                 faults
             }
@@ -336,5 +341,7 @@ mod tests {
         assert_eq!(key.faults().len(), 2);
         let same = SignatureScheme::hmac("x-a", Hash::Sha1).or_header("X-A");
         assert_eq!(same.faults().len(), 1);
+        let list = SignatureScheme::hmac("x-a", Hash::Sha1).list('·');
+        assert_eq!(list.faults().len(), 1);
     }
 }
