@@ -1,8 +1,9 @@
 //! Senders that people integrate with, by name (W41).
 //!
-//! Each says on what it rests: *published values* were recomputed with this data, *library* means that the sender's own library was
-//! read, *documents* that only its documentation was. A tolerance without a remark is the sender's own. What is not here is a line
-//! of [`SignatureScheme`](crate::signature::SignatureScheme).
+//! Each says on what it rests: *published values* were recomputed with this data in the runner's tests; *library* means that the
+//! sender's own library was read; *documents* that only its documentation was, or what others wrote from it, so that no value of the
+//! sender has been seen. A tolerance without a remark is the sender's own. What is not here is a line of
+//! [`SignatureScheme`](crate::signature::SignatureScheme).
 
 pub use super::accounts::{
     docusign, hubspot, hubspot_v1, hubspot_v2, intercom, linear, okta, pagerduty, zendesk,
