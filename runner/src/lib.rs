@@ -3,4 +3,5 @@
 pub mod record;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod signature;
 pub mod store;
