@@ -5,3 +5,4 @@ pub mod record;
 pub mod server;
 pub mod signature;
 pub mod store;
+pub mod webhook;
