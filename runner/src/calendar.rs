@@ -7,6 +7,8 @@
 //! other. One difference is meant: that daemon takes a change of more than three hours for a new time of day and makes up for
 //! nothing, while here a time that does not exist runs when its gap ends, however long the gap is (E13).
 
+#[cfg(test)]
+mod changes;
 mod clock;
 #[cfg(test)]
 mod oracle;

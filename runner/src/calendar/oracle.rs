@@ -12,7 +12,6 @@ use std::collections::HashSet;
 use std::str::FromStr as _;
 
 use jiff::Timestamp as Instant;
-use jiff::civil::DateTime;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use sdk::Timestamp;
 use sdk::schedule::{CronExpression, CronFaultKind, Schedule};
@@ -34,22 +33,17 @@ struct Wall {
 }
 
 impl Wall {
-    fn of(time: DateTime) -> Self {
+    fn numbered(number: i64) -> Self {
+        let time = TimeZone::UTC.to_datetime(Instant::from_second(number * 60).unwrap());
         let part = |value: i8| u32::try_from(value).unwrap();
-        let since = time.to_zoned(TimeZone::UTC).unwrap().timestamp();
         Self {
-            number: since.as_second().div_euclid(60),
+            number,
             minute: part(time.minute()),
             hour: part(time.hour()),
             day: part(time.day()),
             month: part(time.month()),
             weekday: part(time.weekday().to_sunday_zero_offset()),
         }
-    }
-
-    fn numbered(number: i64) -> Self {
-        let instant = Instant::from_second(number * 60).unwrap();
-        Self::of(TimeZone::UTC.to_datetime(instant))
     }
 }
 
@@ -63,7 +57,8 @@ struct Span {
 impl Span {
     fn new(zone: &TimeZone, first: i64, minutes: i64) -> Self {
         let wall = |minute: i64| {
-            Wall::of(zone.to_datetime(Instant::from_second((first + minute) * 60).unwrap()))
+            let instant = Instant::from_second((first + minute) * 60).unwrap();
+            Wall::numbered(first + minute + i64::from(zone.to_offset(instant).seconds() / 60))
         };
         Self {
             first,
