@@ -1,5 +1,6 @@
 //! Serves a compiled integration: webhooks, schedules, executions, state.
 
+pub mod calendar;
 pub mod record;
 #[cfg(feature = "server")]
 pub mod server;
