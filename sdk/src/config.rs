@@ -37,6 +37,10 @@ pub type ConfigValues = Map<String, Value>;
 /// let faults = Config::decode(&Default::default()).err().unwrap();
 /// assert_eq!(faults.to_string(), "`acme_url` is missing; `signing_secret` is missing");
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no struct of config variables; derive `ConfigVars` for it",
+    label = "does not derive `ConfigVars`"
+)]
 pub trait ConfigVars: Sized + Send + Sync + 'static {
     /// Returns the config variables, in the order in which they are shown.
     fn variables() -> Vec<ConfigVar>;

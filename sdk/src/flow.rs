@@ -52,7 +52,7 @@ impl fmt::Debug for Call {
 }
 
 impl Call {
-    fn context<C: ConfigVars>(self) -> Result<Context<C>> {
+    fn context<C: Send + Sync + 'static>(self) -> Result<Context<C>> {
         let config = self.config.downcast::<C>().map_err(|_| {
             let wanted = std::any::type_name::<C>();
             Error::new(format!(
@@ -109,7 +109,7 @@ pub struct FlowDefinition<C> {
     config: PhantomData<fn(&C)>,
 }
 
-impl<C: ConfigVars> FlowDefinition<C> {
+impl<C: Send + Sync + 'static> FlowDefinition<C> {
     /// Begins with the options.
     pub fn new(options: FlowOptions<C>) -> Self {
         Self {
@@ -121,15 +121,17 @@ impl<C: ConfigVars> FlowDefinition<C> {
 
     /// Adds `#[on_trigger]`.
     #[must_use]
-    pub fn on_trigger<T: FlowPayload + 'static, R: TriggerReturn + 'static>(
-        mut self,
-        function: TypedFn<C, T, R>,
-    ) -> Self {
+    pub fn on_trigger<K, T, R>(mut self, function: TypedFn<K, T, R>) -> Self
+    where
+        K: SharedContext<C>,
+        T: FlowPayload + 'static,
+        R: TriggerReturn + 'static,
+    {
         self.functions.on_trigger = Some(FlowFn(Arc::new(move |call, payload| {
             Box::pin(async move {
                 let context = call.context::<C>()?;
                 let given = payload.clone();
-                let returned = function(&context, T::from_payload(payload)?).await;
+                let returned = function(K::share(&context), T::from_payload(payload)?).await;
                 returned.into_trigger_output(&given)
             })
         })));
@@ -138,58 +140,67 @@ impl<C: ConfigVars> FlowDefinition<C> {
 
     /// Adds `#[on_execution]`.
     #[must_use]
-    pub fn on_execution<T: FlowPayload + 'static, R: FlowReturn + 'static>(
-        mut self,
-        function: TypedFn<C, T, R>,
-    ) -> Self {
-        self.functions.on_execution = Some(erase(function));
+    pub fn on_execution<K, T, R>(mut self, function: TypedFn<K, T, R>) -> Self
+    where
+        K: SharedContext<C>,
+        T: FlowPayload + 'static,
+        R: FlowReturn + 'static,
+    {
+        self.functions.on_execution = Some(erase::<C, K, T, R>(function));
         self
     }
 
     /// Adds `#[on_instance_deploy]`.
     #[must_use]
-    pub fn on_instance_deploy<T: FlowPayload + 'static, R: FlowReturn + 'static>(
-        mut self,
-        function: TypedFn<C, T, R>,
-    ) -> Self {
-        self.functions.on_instance_deploy = Some(erase(function));
+    pub fn on_instance_deploy<K, T, R>(mut self, function: TypedFn<K, T, R>) -> Self
+    where
+        K: SharedContext<C>,
+        T: FlowPayload + 'static,
+        R: FlowReturn + 'static,
+    {
+        self.functions.on_instance_deploy = Some(erase::<C, K, T, R>(function));
         self
     }
 
     /// Adds `#[on_instance_remove]`.
     #[must_use]
-    pub fn on_instance_remove<T: FlowPayload + 'static, R: FlowReturn + 'static>(
-        mut self,
-        function: TypedFn<C, T, R>,
-    ) -> Self {
-        self.functions.on_instance_remove = Some(erase(function));
+    pub fn on_instance_remove<K, T, R>(mut self, function: TypedFn<K, T, R>) -> Self
+    where
+        K: SharedContext<C>,
+        T: FlowPayload + 'static,
+        R: FlowReturn + 'static,
+    {
+        self.functions.on_instance_remove = Some(erase::<C, K, T, R>(function));
         self
     }
 
     /// Adds `#[on_first_deploy]`.
     #[must_use]
-    pub fn on_first_deploy<T: FlowPayload + 'static, R: FlowReturn + 'static>(
-        mut self,
-        function: TypedFn<C, T, R>,
-    ) -> Self {
-        self.functions.on_first_deploy = Some(erase(function));
+    pub fn on_first_deploy<K, T, R>(mut self, function: TypedFn<K, T, R>) -> Self
+    where
+        K: SharedContext<C>,
+        T: FlowPayload + 'static,
+        R: FlowReturn + 'static,
+    {
+        self.functions.on_first_deploy = Some(erase::<C, K, T, R>(function));
         self
     }
 }
 
-/// A flow function with its types: config variables, payload, what it returns.
-pub type TypedFn<C, T, R> = for<'a> fn(&'a Context<C>, T) -> BoxFuture<'a, R>;
+/// A flow function with its types: context, payload, what it returns.
+pub type TypedFn<K, T, R> = for<'a> fn(&'a K, T) -> BoxFuture<'a, R>;
 
-fn erase<C, T, R>(function: TypedFn<C, T, R>) -> FlowFn<Output>
+fn erase<C, K, T, R>(function: TypedFn<K, T, R>) -> FlowFn<Output>
 where
-    C: ConfigVars,
+    C: Send + Sync + 'static,
+    K: SharedContext<C>,
     T: FlowPayload + 'static,
     R: FlowReturn + 'static,
 {
     FlowFn(Arc::new(move |call, payload| {
         Box::pin(async move {
             let context = call.context::<C>()?;
-            function(&context, T::from_payload(payload)?)
+            function(K::share(&context), T::from_payload(payload)?)
                 .await
                 .into_output()
         })
@@ -213,12 +224,41 @@ impl FlowPayload for NoPayload {
 )]
 pub trait FlowContext {
     /// The struct of config variables.
-    type Config: ConfigVars;
+    type Config;
+}
+
+impl<C> FlowContext for Context<C> {
+    type Config = C;
+}
+
+/// The context that all functions of a flow share: [`Context`] of the struct `C` of config variables that the first one reads.
+#[diagnostic::on_unimplemented(
+    message = "all functions of a flow take the same context; the first one takes `Context<{C}>`, this one `{Self}`",
+    label = "must be `Context<{C}>`"
+)]
+pub trait SharedContext<C>: Sized + 'static {
+    /// Returns the context as the function takes it.
+    fn share(context: &Context<C>) -> &Self;
 }
 
 #[diagnostic::do_not_recommend]
-impl<C: ConfigVars> FlowContext for Context<C> {
-    type Config = C;
+impl<C: ReadBy<K>, K: 'static> SharedContext<C> for K {
+    fn share(context: &Context<C>) -> &Self {
+        C::context(context)
+    }
+}
+
+/// [`SharedContext`] seen from the config variables. Where these are not known because something else is wrong, this bound stays
+/// open, and the author does not read a second error.
+pub trait ReadBy<K>: Sized {
+    /// Returns the context as the function takes it.
+    fn context(context: &Context<Self>) -> &K;
+}
+
+impl<C> ReadBy<Context<C>> for C {
+    fn context(context: &Context<C>) -> &Context<C> {
+        context
+    }
 }
 
 /// What `#[on_execution]` and the lifecycle functions return: `Result<T>` of a value that is a [`FlowOutput`].
@@ -235,12 +275,21 @@ pub trait FlowReturn: Send {
     fn into_output(self) -> Result<Output>;
 }
 
-#[diagnostic::do_not_recommend]
-impl<R: FlowOutput, E: Into<Error> + Send> FlowReturn for Result<R, E> {
+impl<R: FlowOutput, E: Failure> FlowReturn for Result<R, E> {
     fn into_output(self) -> Result<Output> {
         self.map_err(Into::into)?.into_output()
     }
 }
+
+/// The error of a flow function: [`Error`], or any error that becomes one.
+#[diagnostic::on_unimplemented(
+    message = "a flow function fails with `Error` or with a type that implements `std::error::Error`; `{Self}` is neither",
+    label = "write `Result<T>`, and `Error::new` for a text"
+)]
+pub trait Failure: Into<Error> + Send {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<Error> + Send> Failure for E {}
 
 /// What `#[on_trigger]` returns: `Result<T>` of a value that is a [`FromTrigger`].
 #[diagnostic::on_unimplemented(
@@ -256,8 +305,7 @@ pub trait TriggerReturn: Send {
     fn into_trigger_output(self, payload: &Payload) -> Result<TriggerOutput>;
 }
 
-#[diagnostic::do_not_recommend]
-impl<R: FromTrigger, E: Into<Error> + Send> TriggerReturn for Result<R, E> {
+impl<R: FromTrigger, E: Failure> TriggerReturn for Result<R, E> {
     fn into_trigger_output(self, payload: &Payload) -> Result<TriggerOutput> {
         self.map_err(Into::into)?.into_trigger_output(payload)
     }

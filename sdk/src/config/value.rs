@@ -265,6 +265,7 @@ pub trait PickList: Sized + Copy + Send + Sync + 'static {
     fn name(self) -> &'static str;
 }
 
+#[diagnostic::do_not_recommend]
 impl<P: PickList> ConfigValue for P {
     fn decode(value: &Value) -> Result<Self, String> {
         let named = |name: &str| {

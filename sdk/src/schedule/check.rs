@@ -19,6 +19,7 @@ use super::zone;
 ///
 /// With the sentence of the [`CronFault`](super::CronFault).
 #[expect(clippy::panic, reason = "a panic in a constant is a compile error")]
+#[track_caller]
 pub const fn cron(expression: &'static str) {
     if let Err(fault) = CronExpression::parse(expression) {
         panic!("{}", fault.sentence());
@@ -38,6 +39,7 @@ pub const fn cron(expression: &'static str) {
 /// # Panics
 ///
 /// If the name is not in the IANA list.
+#[track_caller]
 pub const fn zone(name: &'static str) {
     assert!(
         zone::is_zone(name),

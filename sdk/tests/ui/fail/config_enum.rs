@@ -1,0 +1,8 @@
+use sdk::prelude::*;
+
+#[derive(ConfigVars)]
+enum Config {
+    Small,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use sdk::prelude::*;
+
+#[derive(ConfigVars)]
+struct Config {
+    #[config = "5"]
+    page_size: u32,
+}
+
+fn main() {}

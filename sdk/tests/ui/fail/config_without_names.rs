@@ -1,0 +1,6 @@
+use sdk::prelude::*;
+
+#[derive(ConfigVars)]
+struct Config(u32, String);
+
+fn main() {}

@@ -1,0 +1,6 @@
+use sdk::prelude::*;
+
+#[flow(key = "receive-order")]
+struct ReceiveOrder;
+
+fn main() {}

@@ -1,0 +1,10 @@
+use sdk::prelude::*;
+
+struct ReceiveOrder;
+
+#[flow(key = "receive-order")]
+impl ReceiveOrder {
+    fn helper() {}
+}
+
+fn main() {}

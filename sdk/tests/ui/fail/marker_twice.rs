@@ -1,0 +1,18 @@
+use sdk::prelude::*;
+
+struct ReceiveOrder;
+
+#[flow(key = "receive-order")]
+impl ReceiveOrder {
+    #[on_execution]
+    async fn file(_context: &Context) -> Result<()> {
+        Ok(())
+    }
+
+    #[on_execution]
+    async fn file_again(_context: &Context) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+use sdk::prelude::*;
+
+struct ReceiveOrder;
+
+#[flow(key = "receive-order", retyr = Retry::times(1))]
+impl ReceiveOrder {
+    #[on_execution]
+    async fn file(_context: &Context) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {}

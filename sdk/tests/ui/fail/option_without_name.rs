@@ -1,0 +1,13 @@
+use sdk::prelude::*;
+
+struct ReceiveOrder;
+
+#[flow("receive-order")]
+impl ReceiveOrder {
+    #[on_execution]
+    async fn file(_context: &Context) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use sdk::prelude::*;
+
+#[derive(Clone, Copy, PickList)]
+enum Period {
+    Daily,
+    #[choice("daily")]
+    Weekly,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use sdk::prelude::*;
+
+#[derive(PickList)]
+enum Period {
+    Daily,
+}
+
+fn main() {}
