@@ -174,8 +174,9 @@ pub struct StoredPayload {
     pub tick: Option<Tick>,
     /// The page of a batching trigger.
     pub cursor: Option<Value>,
-    /// The body that `#[on_trigger]` made, if it made one; `None` reads the raw body again.
-    pub trigger_body: Option<Value>,
+    /// The body that `#[on_trigger]` made, if it made one, as a JSON text: it may be nested as deep as JSON may be at all.
+    /// `None` reads the raw body again.
+    pub trigger_body: Option<String>,
     /// Whether `#[on_trigger]` has run, before the execution was accepted.
     pub triggered: bool,
     /// The changes of state that `#[on_trigger]` made, committed when the execution succeeds.

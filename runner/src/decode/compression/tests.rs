@@ -7,7 +7,7 @@ use sdk::Body;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::webhook::body::{BodyLimits, read_body};
+use crate::decode::body::{BodyLimits, read_body};
 
 fn read_gzip(content_type: &str, raw: Vec<u8>) -> Result<Body, BodyFault> {
     read_body(

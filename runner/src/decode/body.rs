@@ -28,7 +28,7 @@ use super::text::read_text;
 ///
 /// ```
 /// use bytes::Bytes;
-/// use runner::webhook::body::{BodyLimits, read_body};
+/// use runner::decode::{BodyLimits, read_body};
 ///
 /// let raw = Bytes::from_static(br#"{"item":"widget"}"#);
 /// let body = read_body(Some("application/json"), None, &raw, &BodyLimits::default()).unwrap();

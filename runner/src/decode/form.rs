@@ -63,7 +63,7 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::webhook::body::{BodyLimits, read_body};
+    use crate::decode::body::{BodyLimits, read_body};
 
     fn read(content_type: &str, content: impl AsRef<[u8]>) -> Result<Body, BodyFault> {
         let raw = Bytes::copy_from_slice(content.as_ref());

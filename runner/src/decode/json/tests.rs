@@ -5,7 +5,7 @@ use sdk::Body;
 use serde_json::json;
 
 use super::*;
-use crate::webhook::body::{BodyLimits, read_body};
+use crate::decode::body::{BodyLimits, read_body};
 
 fn read(content_type: &str, content: impl AsRef<[u8]>) -> Result<Body, BodyFault> {
     let raw = Bytes::copy_from_slice(content.as_ref());
