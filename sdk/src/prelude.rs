@@ -1,5 +1,6 @@
 //! What almost every integration names.
 
+pub use crate::signature::{SignatureScheme, providers};
 pub use crate::time::{days, hours, millis, minutes, seconds};
 pub use crate::{
     Body, ConfigVars, Connection, Context, Dedupe, Error, Flow, HttpResponse, Integration, Output,

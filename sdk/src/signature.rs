@@ -1,4 +1,37 @@
-//! placeholder
-/// placeholder
-#[derive(Clone, Debug, PartialEq)]
-pub struct SignatureScheme(&'static str);
+//! How a sender proves that a webhook is its own: signatures and handshakes, as data.
+//!
+//! Nothing here computes: a [`SignatureScheme`] says where a signature stands and what it covers, a [`Provider`] adds the sender's
+//! name and its [`Handshake`]s. The runner verifies with this data and a test signs with the same data (W42).
+//!
+//! Most senders are one word of [`providers`]; any other HMAC is a line:
+//!
+//! ```
+//! use sdk::signature::{Hash, Provider, SignatureScheme, providers};
+//!
+//! let known: Provider = providers::shopify();
+//! assert_eq!(known.name, "Shopify");
+//!
+//! let own: Provider = SignatureScheme::hmac("x-acme-signature", Hash::Sha256).prefix("sha256=").into();
+//! assert!(own.scheme.faults().is_empty());
+//! ```
+//!
+//! Left out on purpose: AWS SNS and `PayPal`. Both sign with RSA under a certificate that is fetched from an address in the message,
+//! and a scheme must never make the runner open a connection before it trusts the request.
+
+mod accounts;
+mod commerce;
+mod documents;
+mod handshake;
+mod messaging;
+mod part;
+mod provider;
+pub mod providers;
+mod scheme;
+mod software;
+
+pub use handshake::{Guard, Handshake, JsonValue, Mark, Reply};
+pub use part::{
+    Algorithm, Encoding, Hash, Part, Place, SecretForm, Source, TimeUnit, TimestampSource, UrlForm,
+};
+pub use provider::Provider;
+pub use scheme::SignatureScheme;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::schedule::Schedule;
 use crate::secret::Secret;
-use crate::signature::SignatureScheme;
+use crate::signature::Provider;
 
 /// What starts a flow. `C` is the struct of config variables.
 pub struct Trigger<C> {
@@ -39,8 +39,8 @@ pub enum WebhookTrigger {
     Unsaid,
     /// The signature over the raw bytes (W40).
     Signed {
-        /// How the sender signs.
-        scheme: SignatureScheme,
+        /// How the sender signs, and how it asks whether the endpoint is real.
+        provider: Box<Provider>,
         /// Where the secrets come from.
         secrets: SecretSource,
     },
@@ -162,29 +162,29 @@ impl Webhook {
     /// Checks the signature over the raw bytes before anything runs (W40). The secret is a config variable; with
     /// [`signed_by_any`](Self::signed_by_any) there may be several.
     pub fn signed_by<C: 'static>(
-        scheme: impl Into<SignatureScheme>,
+        provider: impl Into<Provider>,
         secret: fn(&C) -> &Secret,
     ) -> Trigger<C> {
-        Self::signed(scheme.into(), move |config| vec![secret(config).clone()])
+        Self::signed(provider.into(), move |config| vec![secret(config).clone()])
     }
 
     /// As [`signed_by`](Self::signed_by), with several active secrets, for rotation (W41).
     pub fn signed_by_any<C: 'static>(
-        scheme: impl Into<SignatureScheme>,
+        provider: impl Into<Provider>,
         secrets: fn(&C) -> &Vec<Secret>,
     ) -> Trigger<C> {
-        Self::signed(scheme.into(), move |config| secrets(config).clone())
+        Self::signed(provider.into(), move |config| secrets(config).clone())
     }
 
     fn signed<C: 'static>(
-        scheme: SignatureScheme,
+        provider: Provider,
         secrets: impl Fn(&C) -> Vec<Secret> + Send + Sync + 'static,
     ) -> Trigger<C> {
         let read =
             move |config: &dyn Any| config.downcast_ref::<C>().map(&secrets).unwrap_or_default();
         let secrets = SecretSource(Arc::new(read));
         Trigger::of(TriggerKind::Webhook(WebhookTrigger::Signed {
-            scheme,
+            provider: Box::new(provider),
             secrets,
         }))
     }

@@ -11,7 +11,7 @@ use super::zone;
 /// const _: () = sdk::schedule::check::cron("*/5 8-16 * * 1-5");
 /// ```
 ///
-/// ```compile_fail
+/// ```compile_fail,E0080
 /// const _: () = sdk::schedule::check::cron("0 */5 8-16 * * 1-5"); // a field for seconds
 /// ```
 ///
@@ -32,7 +32,7 @@ pub const fn cron(expression: &'static str) {
 /// const _: () = sdk::schedule::check::zone("Europe/Paris");
 /// ```
 ///
-/// ```compile_fail
+/// ```compile_fail,E0080
 /// const _: () = sdk::schedule::check::zone("Europe/Bielefeld");
 /// ```
 ///

@@ -1,0 +1,406 @@
+//! The engine: accepts executions, decides which runs next, runs it, records how it ended, tries it again.
+//!
+//! An execution is accepted by one commit, and the engine takes it straight from memory: the store is the record, not a queue to poll.
+//! Whatever a crash leaves unfinished is found again by [`Engine::recover`].
+
+mod call;
+mod control;
+mod drive;
+mod outcome;
+mod recovery;
+mod retry;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use sdk::Payload;
+use sdk::id::{ExecutionId, FlowKey, InstanceId};
+use sdk::integration::FlowParts;
+use sdk::queue::Queue;
+use tokio::sync::{oneshot, watch};
+use tokio::task::AbortHandle;
+
+pub use self::control::{ControlError, ReplayFrom};
+pub use self::outcome::{Outcome, OutcomeError};
+use crate::execution::Triggered;
+use crate::instance::{Instance, Instances};
+use crate::lane::{Entry, LaneId, Lanes};
+use crate::ports::Ports;
+use crate::record::{Execution, Function, InvokedBy, Status, StoredAnswer, StoredPayload};
+use crate::store::{Accept, Commit, Committed, DedupeClaim, StoreError, TickClaim, Write};
+
+/// Accepts and runs executions.
+pub struct Engine {
+    /// What it asks of the world.
+    pub ports: Arc<Ports>,
+    /// The instances that exist.
+    pub instances: Arc<Instances>,
+    /// Itself, for the executions that call other flows.
+    me: Weak<Self>,
+    lanes: Lanes<Job>,
+    /// Executions whose functions run now.
+    running: Mutex<HashMap<ExecutionId, Running>>,
+    /// Executions that wait for their time.
+    pending: Mutex<HashMap<ExecutionId, (Job, AbortHandle)>>,
+    /// Who waits for the end of an execution.
+    waiters: Mutex<HashMap<ExecutionId, Vec<oneshot::Sender<Outcome>>>>,
+    next_position: AtomicU64,
+    stopping: AtomicBool,
+    abandoning: AtomicBool,
+    active: watch::Sender<usize>,
+}
+
+/// One execution in the engine.
+#[derive(Clone, Debug)]
+struct Job {
+    execution: Execution,
+    instance: Arc<Instance>,
+    flow: Arc<FlowParts>,
+    /// `None` is read from the store when its turn comes, so that a long backlog is small.
+    payload: Option<Arc<StoredPayload>>,
+    /// Whether its start is counted on disk already.
+    counted: bool,
+    /// Whether its journal may hold something.
+    resumed: bool,
+}
+
+struct Running {
+    cancel: Option<oneshot::Sender<()>>,
+    instance: InstanceId,
+    flow: FlowKey,
+}
+
+/// One cause: "run this flow with this payload".
+#[derive(Debug)]
+pub struct Invocation {
+    /// The instance.
+    pub instance: Arc<Instance>,
+    /// The flow.
+    pub flow: Arc<FlowParts>,
+    /// Which of its functions.
+    pub function: Function,
+    /// What it is given.
+    pub payload: Payload,
+    /// The URL of the call.
+    pub invoke_url: Option<String>,
+    /// What caused it.
+    pub invoked_by: InvokedBy,
+    /// Whether somebody waits for its end: then it does not wait in a lane.
+    pub synchronous: bool,
+    /// Its id, if `#[on_trigger]` has already seen one.
+    pub id: Option<ExecutionId>,
+    /// What `#[on_trigger]` decided, if it has already run.
+    pub triggered: Option<Triggered>,
+    /// What the caller was answered, if the author chose it.
+    pub answer: Option<StoredAnswer>,
+    /// The deliveries that it must not repeat.
+    pub claims: Vec<DedupeClaim>,
+    /// The tick of a schedule that it stands for.
+    pub tick: Option<TickClaim>,
+    /// The execution that called it.
+    pub parent: Option<ExecutionId>,
+}
+
+impl Invocation {
+    /// Begins an invocation with nothing but its cause.
+    pub fn new(
+        instance: Arc<Instance>,
+        flow: Arc<FlowParts>,
+        invoked_by: InvokedBy,
+        payload: Payload,
+    ) -> Self {
+        Self {
+            instance,
+            flow,
+            function: Function::OnExecution,
+            payload,
+            invoke_url: None,
+            invoked_by,
+            synchronous: false,
+            id: None,
+            triggered: None,
+            answer: None,
+            claims: Vec::new(),
+            tick: None,
+            parent: None,
+        }
+    }
+}
+
+/// What came of an invocation.
+#[derive(Debug)]
+pub enum Accepted {
+    /// It is on disk and will run.
+    New {
+        /// Its id.
+        id: ExecutionId,
+        /// Its end, if it was asked for.
+        outcome: Option<oneshot::Receiver<Outcome>>,
+    },
+    /// The same delivery came before: this is the execution of the first.
+    Duplicate(ExecutionId),
+    /// The tick was taken before.
+    TickTaken,
+}
+
+/// Why an invocation was not accepted: nothing of it is promised.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AcceptError {
+    /// Too many wait already (W33).
+    #[error("the runner has too much work waiting; try again later")]
+    Backlog,
+    /// The runner is about to stop.
+    #[error("the runner is stopping; try again")]
+    Stopping,
+    /// The store did not take it.
+    #[error("the runner cannot store the request now; try again later")]
+    Store(#[source] StoreError),
+}
+
+impl Engine {
+    /// Makes an engine; call [`recover`](Self::recover) before anything else.
+    pub fn new(ports: Arc<Ports>, instances: Arc<Instances>) -> Arc<Self> {
+        let lanes = Lanes::new(ports.settings.running);
+        Arc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
+            ports,
+            instances,
+            lanes,
+            running: Mutex::default(),
+            pending: Mutex::default(),
+            waiters: Mutex::default(),
+            next_position: AtomicU64::new(1),
+            stopping: AtomicBool::new(false),
+            abandoning: AtomicBool::new(false),
+            active: watch::Sender::new(0),
+        })
+    }
+
+    /// Accepts an invocation: when this returns [`Accepted::New`], the execution is on disk and will run (G1). It must be driven to
+    /// its end, also when whoever asked has gone.
+    ///
+    /// # Errors
+    ///
+    /// The backlog is full, the runner is stopping, or the store did not take it.
+    pub async fn accept(self: &Arc<Self>, invocation: Invocation) -> Result<Accepted, AcceptError> {
+        if self.stopping.load(Ordering::Relaxed) {
+            return Err(AcceptError::Stopping);
+        }
+        if !invocation.synchronous && self.lanes.waiting() >= self.ports.settings.backlog {
+            return Err(AcceptError::Backlog);
+        }
+        let claims = invocation.claims.clone();
+        let tick = invocation.tick.clone();
+        let answer = invocation.answer.clone();
+        let (mut job, lines) = self.job(invocation);
+        let canceled = self.cancel_waiting_retries(&job);
+
+        let place = job.lane().filter(|_| !job.execution.synchronous);
+        let entry = place.as_ref().map_or(Entry::Start, |lane| {
+            self.lanes.enter(lane, &job.queue(), job.execution.position)
+        });
+        if entry == Entry::Start {
+            job.count_start(self.ports.clock.now());
+        }
+        let outcome = job
+            .execution
+            .synchronous
+            .then(|| self.wait_for(&job.execution.id));
+
+        let accept = Accept {
+            execution: job.execution.clone(),
+            payload: job.payload.clone(),
+            answer,
+            claims,
+        };
+        let mut writes: Vec<Write> = tick.map(Write::Tick).into_iter().collect();
+        writes.push(Write::Accept(Box::new(accept)));
+        writes.extend(lines);
+        writes.extend(canceled);
+        let committed = self.ports.store.commit(Commit::new("accept", writes)).await;
+        let id = job.execution.id.clone();
+        match committed {
+            Ok(Committed::Done) => {
+                self.take_up(job, place, entry);
+                Ok(Accepted::New { id, outcome })
+            }
+            Ok(refused) => {
+                self.give_up_place(place.as_ref(), entry, job.execution.position);
+                self.forget_waiters(&id);
+                match refused {
+                    Committed::Duplicate(first) => {
+                        self.record_duplicate(&job, &first).await;
+                        Ok(Accepted::Duplicate(first))
+                    }
+                    Committed::TickTaken | Committed::StateChanged | Committed::Done => {
+                        Ok(Accepted::TickTaken)
+                    }
+                }
+            }
+            Err(fault) => {
+                self.forget_waiters(&id);
+                self.settle_unknown(job, place, entry, &fault);
+                Err(AcceptError::Store(fault))
+            }
+        }
+    }
+
+    /// Returns the end of an execution; the receiver fails if the engine stops before.
+    pub fn wait_for(&self, id: &ExecutionId) -> oneshot::Receiver<Outcome> {
+        let (sender, receiver) = oneshot::channel();
+        lock(&self.waiters)
+            .entry(id.clone())
+            .or_default()
+            .push(sender);
+        receiver
+    }
+
+    /// Says whether an execution is in the engine: it runs, or waits for its time.
+    pub fn is_running(&self, instance: &InstanceId, flow: &FlowKey) -> Vec<ExecutionId> {
+        let running = lock(&self.running);
+        let of_flow = running
+            .iter()
+            .filter(|(_, running)| running.instance == *instance && running.flow == *flow);
+        of_flow.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Returns how many executions wait for their turn, and how many run.
+    pub fn load(&self) -> (usize, usize) {
+        (self.lanes.waiting(), *self.active.borrow())
+    }
+
+    fn forget_waiters(&self, id: &ExecutionId) {
+        lock(&self.waiters).remove(id);
+    }
+
+    fn job(&self, invocation: Invocation) -> (Job, Option<Write>) {
+        let now = self.ports.clock.now();
+        let id = invocation
+            .id
+            .unwrap_or_else(|| self.ports.entropy.execution_id(now));
+        let mut stored = StoredPayload::of(&invocation.payload, invocation.invoke_url.as_deref());
+        let mut lines = None;
+        let mut body = &invocation.payload.body;
+        if let Some(triggered) = &invocation.triggered {
+            stored.triggered = true;
+            stored.trigger_state.clone_from(&triggered.state);
+            lines.clone_from(&triggered.lines);
+            if let Some(changed) = &triggered.payload {
+                stored.trigger_body = Some(changed.data().to_string());
+                body = &changed.body;
+            }
+        }
+        let options = &invocation.flow.options;
+        let order_key = match &options.queue {
+            Queue::OrderBy { pointer, .. } => {
+                Some(body.pointer(pointer).unwrap_or_default().to_string())
+            }
+            Queue::Sequential { .. } => Some(String::new()),
+            Queue::Parallel | Queue::Throttled(_) => None,
+        };
+        let unique_id = options
+            .retry
+            .unique_pointer()
+            .and_then(|pointer| body.pointer(pointer))
+            .map(|value| value.to_string());
+        let execution = Execution {
+            id: id.clone(),
+            instance: invocation.instance.id.clone(),
+            flow: options.key.into(),
+            function: invocation.function,
+            invoked_by: invocation.invoked_by,
+            synchronous: invocation.synchronous,
+            status: Status::Queued,
+            result: None,
+            position: self.next_position.fetch_add(1, Ordering::Relaxed),
+            order_key: order_key.filter(|_| invocation.function == Function::OnExecution),
+            accepted_at: now,
+            run_at: None,
+            started_at: None,
+            ended_at: None,
+            attempt: 1,
+            starts: 0,
+            journal: id,
+            first: None,
+            parent: invocation.parent,
+            unique_id,
+            error: None,
+            dead_letter: false,
+        };
+        let job = Job {
+            execution,
+            instance: invocation.instance,
+            flow: invocation.flow,
+            payload: Some(Arc::new(stored)),
+            counted: false,
+            resumed: false,
+        };
+        (job, lines)
+    }
+
+    /// Takes up an execution that is on disk: starts it, or lets it wait for its turn.
+    fn take_up(self: &Arc<Self>, mut job: Job, place: Option<LaneId>, entry: Entry) {
+        match (entry, place) {
+            (Entry::Wait, Some(lane)) => {
+                if self.lanes.waiting() > PAYLOADS_IN_MEMORY {
+                    job.payload = None;
+                }
+                let started = self.lanes.ready(&lane, job.execution.position, job);
+                self.start_all(started);
+            }
+            _ => self.start(job),
+        }
+    }
+
+    fn give_up_place(self: &Arc<Self>, place: Option<&LaneId>, entry: Entry, position: u64) {
+        let Some(lane) = place else { return };
+        let started = match entry {
+            Entry::Start => self.lanes.end(lane, false),
+            Entry::Wait => self.lanes.leave(lane, position),
+        };
+        self.start_all(started);
+    }
+}
+
+/// As many payloads of waiting executions stay in memory; those of the rest are read again.
+const PAYLOADS_IN_MEMORY: usize = 1000;
+
+impl Job {
+    /// Returns the lane of the execution; only executions of a flow wait for one another, not its lifecycle functions.
+    fn lane(&self) -> Option<LaneId> {
+        (self.execution.function == Function::OnExecution).then(|| LaneId {
+            instance: self.execution.instance.clone(),
+            flow: self.execution.flow.clone(),
+            key: self.execution.order_key.clone(),
+        })
+    }
+
+    fn queue(&self) -> Queue {
+        match (&self.flow.options.queue, self.flow.options.batch_limit) {
+            (Queue::Parallel, Some(limit)) => Queue::Throttled(limit),
+            (queue, _) => queue.clone(),
+        }
+    }
+
+    fn count_start(&mut self, now: sdk::Timestamp) {
+        self.execution.status = Status::Running;
+        self.execution.started_at = Some(now);
+        self.execution.starts += 1;
+        self.counted = true;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("load", &self.load())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,98 @@
+//! Flows that call other flows of their instance (E5).
+
+use std::sync::Arc;
+
+use sdk::host::{BoxFuture, Called};
+use sdk::id::FlowKey;
+use sdk::{Error, Payload, Result};
+
+use super::{Accepted, Engine, Invocation, Outcome};
+use crate::envelope::load_output;
+use crate::execution::{Caller, Dispatch};
+use crate::record::InvokedBy;
+
+impl Dispatch for Engine {
+    fn call(
+        &self,
+        caller: Caller,
+        flow: FlowKey,
+        payload: Payload,
+        wait: bool,
+    ) -> BoxFuture<'static, Result<Called>> {
+        let engine = self.me.upgrade();
+        Box::pin(async move {
+            let engine = engine.ok_or_else(|| Error::new("the runner is stopping"))?;
+            engine.call_flow(caller, flow, payload, wait).await
+        })
+    }
+}
+
+impl Engine {
+    async fn call_flow(
+        self: Arc<Self>,
+        caller: Caller,
+        flow: FlowKey,
+        payload: Payload,
+        wait: bool,
+    ) -> Result<Called> {
+        let instance = self
+            .instances
+            .get(&caller.instance)
+            .ok_or_else(|| Error::new("the instance is removed"))?;
+        let flow = self
+            .ports
+            .integration
+            .flow(flow.as_str())
+            .ok_or_else(|| unknown_flow(&self, &flow))?;
+        let mut invocation =
+            Invocation::new(instance, Arc::clone(flow), InvokedBy::CrossFlow, payload);
+        invocation.parent = Some(caller.execution);
+        invocation.synchronous = wait;
+        match self.accept(invocation).await? {
+            Accepted::New { id, outcome: None } => Ok(Called {
+                execution_id: id,
+                output: None,
+            }),
+            Accepted::New {
+                id,
+                outcome: Some(outcome),
+            } => {
+                let outcome = outcome
+                    .await
+                    .map_err(|_| Error::new("the runner stopped while the called flow ran"))?;
+                output_of(outcome).map(|output| Called {
+                    execution_id: id,
+                    output: Some(output),
+                })
+            }
+            Accepted::Duplicate(id) => Ok(Called {
+                execution_id: id,
+                output: None,
+            }),
+            Accepted::TickTaken => Err(Error::new("the called flow was not accepted")),
+        }
+    }
+}
+
+fn output_of(outcome: Outcome) -> Result<sdk::Output> {
+    match (outcome.error, outcome.output) {
+        (Some(error), _) => Err(Error::new(error.text)),
+        (None, Some(output)) => Ok(load_output(&output)),
+        (None, None) => Ok(sdk::Output::default()),
+    }
+}
+
+fn unknown_flow(engine: &Engine, asked: &FlowKey) -> Error {
+    let known: Vec<String> = engine
+        .ports
+        .integration
+        .flows
+        .iter()
+        .map(|flow| format!("`{}`", flow.options.key))
+        .collect();
+    Error::new(format!(
+        "the integration has no flow `{asked}`; it has {}",
+        known.join(", ")
+    ))
+    .permanent()
+}

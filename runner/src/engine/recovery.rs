@@ -1,0 +1,189 @@
+//! What a crash or a failing store left behind, and the stop of the engine (G1, G2, G8).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use sdk::Error;
+use sdk::id::ExecutionId;
+
+use super::drive::{STORE_PAUSE, Verdict};
+use super::{Engine, Job, lock};
+use crate::clock;
+use crate::lane::{Entry, LaneId};
+use crate::record::{Execution, Function, ResultType, Status};
+use crate::store::{StoreError, StoreResult};
+
+/// How many executions are read at once.
+const PAGE: u32 = 1000;
+
+impl Engine {
+    /// Takes up everything that has not ended, in the order in which it was accepted. Must be done before anything new is accepted, so
+    /// that order is kept (G5). Returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub async fn recover(self: &Arc<Self>) -> StoreResult<usize> {
+        let last = self.ports.store.last_position().await?;
+        self.next_position.store(last + 1, Ordering::Relaxed);
+        let (mut after, mut count) = (0, 0);
+        let mut found = Vec::new();
+        loop {
+            let page = self.ports.store.unfinished(after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = last.position;
+            count += page.len();
+            found.extend(page);
+        }
+        // A retry that waits for its time holds its lane before anything behind it can start.
+        for execution in found
+            .iter()
+            .filter(|execution| execution.status == Status::Pending)
+        {
+            if let Some(job) = self.recovered(execution.clone())
+                && let Some(lane) = job.lane()
+            {
+                self.lanes.hold(&lane, &job.queue());
+            }
+        }
+        for execution in found {
+            self.take_up_recovered(execution).await;
+        }
+        Ok(count)
+    }
+
+    pub(super) fn recovered(&self, execution: Execution) -> Option<Job> {
+        let instance = self.instances.get(&execution.instance)?;
+        let flow = Arc::clone(self.ports.integration.flow(execution.flow.as_str())?);
+        Some(Job {
+            execution,
+            instance,
+            flow,
+            payload: None,
+            counted: false,
+            resumed: true,
+        })
+    }
+
+    async fn take_up_recovered(self: &Arc<Self>, mut execution: Execution) {
+        let lifecycle = execution.function != Function::OnExecution;
+        let status = execution.status;
+        // Nobody waits for a synchronous run any more; it is finished like any other, in its lane.
+        execution.synchronous = false;
+        let Some(job) = self.recovered(execution.clone()) else {
+            return self.end_orphan(&execution).await;
+        };
+        if lifecycle {
+            let text =
+                "the process stopped while this function ran; deploy or remove the instance again";
+            let verdict = Verdict {
+                error: Some(Error::new(text).permanent()),
+                ..Verdict::error(ResultType::Error)
+            };
+            let started = self.record(job, verdict, Vec::new()).await;
+            return self.start_all(started);
+        }
+        if status == Status::Pending {
+            self.wait_for_time(job);
+        } else {
+            self.take_up_new(job);
+        }
+    }
+
+    /// Ends an execution whose flow or instance is gone.
+    async fn end_orphan(&self, execution: &Execution) {
+        let known = self
+            .ports
+            .integration
+            .flow(execution.flow.as_str())
+            .is_some();
+        let error = if known {
+            format!("instance `{}` is removed", execution.instance)
+        } else {
+            format!(
+                "this version of the integration has no flow `{}`",
+                execution.flow
+            )
+        };
+        let finish = crate::store::Finish {
+            id: execution.id.clone(),
+            status: Status::Error,
+            result: ResultType::Error,
+            at: self.ports.clock.now(),
+            error: Some(error),
+            output: None,
+            dead_letter: true,
+        };
+        self.commit_persistently("finish", &[crate::store::Write::Finish(Box::new(finish))])
+            .await;
+    }
+
+    /// Finds out, once the store answers again, whether an execution that it did not confirm is there after all. Its place is kept
+    /// until then, so that order is kept.
+    pub(super) fn settle_unknown(
+        self: &Arc<Self>,
+        job: Job,
+        place: Option<LaneId>,
+        entry: Entry,
+        fault: &StoreError,
+    ) {
+        if matches!(fault, StoreError::Full(_)) {
+            return self.give_up_place(place.as_ref(), entry, job.execution.position);
+        }
+        let engine = Arc::clone(self);
+        self.ports.spawn.engine(Box::pin(async move {
+            let found = engine.find(&job.execution.id).await;
+            match found {
+                Some(Some(execution)) if !execution.status.is_final() => {
+                    engine.take_up(job, place, entry)
+                }
+                _ => engine.give_up_place(place.as_ref(), entry, job.execution.position),
+            }
+        }));
+    }
+
+    async fn find(&self, id: &ExecutionId) -> Option<Option<Execution>> {
+        while !self.stopping.load(Ordering::Relaxed) {
+            self.ports.clock.sleep(STORE_PAUSE).await;
+            if let Ok(found) = self.ports.store.execution(id).await {
+                return Some(found);
+            }
+        }
+        None
+    }
+
+    /// Takes no new work, gives what runs the time that the settings allow, and leaves the rest to the next start (G8).
+    pub async fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        let deadline = self.ports.clock.now() + self.ports.settings.grace();
+        if clock::until(&*self.ports.clock, deadline, self.idle())
+            .await
+            .is_err()
+        {
+            self.abandoning.store(true, Ordering::Relaxed);
+            for running in lock(&self.running).values_mut() {
+                if let Some(cancel) = running.cancel.take() {
+                    // One that has just ended needs no stop.
+                    let _ = cancel.send(());
+                }
+            }
+            let deadline = self.ports.clock.now() + STORE_PAUSE;
+            let _ = clock::until(&*self.ports.clock, deadline, self.idle()).await;
+        }
+        for (_, (_, handle)) in lock(&self.pending).drain() {
+            handle.abort();
+        }
+    }
+
+    /// Waits until nothing runs.
+    pub async fn idle(&self) {
+        let mut active = self.active.subscribe();
+        // The sender lives as long as the engine does.
+        let _ = active.wait_for(|active| *active == 0).await;
+    }
+
+    /// Says whether the engine takes no new work.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,161 @@
+//! Between a payload as author code sees it and a payload as it is stored: the bytes of the body are never written again (W13).
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use sdk::response::OutputData;
+use sdk::{Body, Error, Output, Payload, QueryParameters, Result};
+
+use crate::decode::{BodyLimits, read_body};
+use crate::record::{HeaderBytes, StoredOutput, StoredPayload};
+
+impl StoredPayload {
+    /// Keeps what came, before any trigger changed it.
+    pub fn of(payload: &Payload, invoke_url: Option<&str>) -> Self {
+        Self {
+            method: payload.method.as_str().to_owned(),
+            headers: store_headers(&payload.headers),
+            path_fragment: payload.path_fragment.clone(),
+            query: payload
+                .query_parameters
+                .iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            invoke_url: invoke_url.map(str::to_owned),
+            content_type: payload.content_type.clone(),
+            tick: payload.tick.clone(),
+            cursor: payload.cursor.clone(),
+            trigger_body: None,
+            triggered: false,
+            trigger_state: Vec::new(),
+            raw_body: payload.raw_body.clone(),
+        }
+    }
+
+    /// Makes the payload again: the same bytes, read in the same way.
+    ///
+    /// # Errors
+    ///
+    /// The body cannot be read any more, because the limits have become smaller since it was accepted.
+    pub fn to_payload(&self, limits: &BodyLimits) -> Result<Payload> {
+        let headers = load_headers(&self.headers);
+        let body = match &self.trigger_body {
+            Some(text) => Body::Json(serde_json::from_str(text)?),
+            None => {
+                let encoding = content_encoding(&headers);
+                read_body(
+                    self.content_type.as_deref(),
+                    encoding.as_deref(),
+                    &self.raw_body,
+                    limits,
+                )
+                .map_err(|fault| Error::new(fault.to_string()).permanent())?
+            }
+        };
+        Ok(Payload {
+            method: Method::from_bytes(self.method.as_bytes()).unwrap_or(Method::POST),
+            headers,
+            path_fragment: self.path_fragment.clone(),
+            query_parameters: self.query.iter().cloned().collect::<QueryParameters>(),
+            raw_body: self.raw_body.clone(),
+            content_type: self.content_type.clone(),
+            body,
+            tick: self.tick.clone(),
+            cursor: self.cursor.clone(),
+        })
+    }
+}
+
+/// Returns the content encoding of a body: what several headers say, in their order.
+pub fn content_encoding(headers: &HeaderMap) -> Option<String> {
+    let values = headers.get_all(http::header::CONTENT_ENCODING);
+    let texts: Vec<&str> = values
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    (!texts.is_empty()).then(|| texts.join(", "))
+}
+
+/// Keeps headers in their order, repeated ones too (W10).
+pub fn store_headers(headers: &HeaderMap) -> Vec<(String, HeaderBytes)> {
+    let entry = |(name, value): (&HeaderName, &HeaderValue)| {
+        let value = match value.to_str() {
+            Ok(text) => HeaderBytes::Text(text.to_owned()),
+            Err(_) => HeaderBytes::Bytes(value.as_bytes().to_vec()),
+        };
+        (name.as_str().to_owned(), value)
+    };
+    headers.iter().map(entry).collect()
+}
+
+/// Makes the headers again.
+pub fn load_headers(stored: &[(String, HeaderBytes)]) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(stored.len());
+    for (name, value) in stored {
+        let value = match value {
+            HeaderBytes::Text(text) => HeaderValue::from_str(text),
+            HeaderBytes::Bytes(bytes) => HeaderValue::from_bytes(bytes),
+        };
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), value) {
+            headers.append(name, value);
+        }
+    }
+    headers
+}
+
+/// Keeps a result.
+pub fn store_output(output: &Output) -> StoredOutput {
+    StoredOutput {
+        content_type: output.effective_content_type().to_owned(),
+        status: output.status,
+        headers: store_headers(&output.headers),
+        text_like: is_text_like(output),
+        data: output.to_bytes(),
+    }
+}
+
+/// Makes a result again, for a flow that called the one that gave it.
+pub fn load_output(stored: &StoredOutput) -> Output {
+    let data = if stored.data.is_empty() {
+        OutputData::None
+    } else if stored.content_type == "application/json" {
+        OutputData::Json(stored.data.clone())
+    } else {
+        OutputData::Bytes(stored.data.clone())
+    };
+    Output {
+        data,
+        content_type: Some(stored.content_type.clone()),
+        status: stored.status,
+        headers: load_headers(&stored.headers),
+    }
+}
+
+/// Says whether a result is text: JSON, XML or plain text, so that it can be answered directly (W25).
+fn is_text_like(output: &Output) -> bool {
+    let essence = output
+        .effective_content_type()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    let text = essence.starts_with("text/")
+        || matches!(
+            essence.as_str(),
+            "application/json"
+                | "application/xml"
+                | "application/javascript"
+                | "application/x-www-form-urlencoded"
+        )
+        || essence.ends_with("+json")
+        || essence.ends_with("+xml");
+    text && std::str::from_utf8(&peek(output)).is_ok()
+}
+
+fn peek(output: &Output) -> Bytes {
+    match &output.data {
+        OutputData::Bytes(bytes) => bytes.clone(),
+        // JSON and text are UTF-8 already.
+        _ => Bytes::new(),
+    }
+}

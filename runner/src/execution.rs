@@ -1,0 +1,390 @@
+//! Runs the functions of one execution: the only room that calls author code. Records steps, log and state; catches panics; keeps the
+//! time limit. It knows neither HTTP nor the lanes.
+
+mod host;
+mod overlay;
+
+use std::any::Any;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use sdk::context::{CustomerFacts, ExecutionFacts, FlowFacts, InstanceFacts, IntegrationFacts};
+use sdk::flow::Call;
+use sdk::host::{BoxFuture, LogLevel};
+use sdk::id::ExecutionId;
+use sdk::integration::FlowParts;
+use sdk::response::Page;
+use sdk::{Error, HttpResponse, Output, Payload, Result, Timestamp};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+
+pub use self::host::{Caller, Dispatch};
+use self::host::{ExecutionHost, Served};
+use self::overlay::StateOwner;
+use crate::clock;
+use crate::instance::Instance;
+use crate::ports::Ports;
+use crate::record::{Function, InvokedBy, PendingState, StepRecord};
+use crate::store::{StateChange, Write};
+
+/// One execution that is about to run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its id.
+    pub id: ExecutionId,
+    /// Whose recorded steps and execution state it continues.
+    pub journal: ExecutionId,
+    /// The instance.
+    pub instance: Arc<Instance>,
+    /// The flow.
+    pub flow: Arc<FlowParts>,
+    /// Which of its functions.
+    pub function: Function,
+    /// Which attempt it is.
+    pub attempt: u32,
+    /// What caused it.
+    pub invoked_by: InvokedBy,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// The URL of the call.
+    pub invoke_url: Option<String>,
+    /// What it is given.
+    pub payload: Payload,
+    /// Whether `#[on_trigger]` has run already.
+    pub triggered: bool,
+    /// What `#[on_trigger]` wrote to the state.
+    pub trigger_state: Vec<PendingState>,
+    /// The finished steps of its journal.
+    pub steps: Vec<StepRecord>,
+    /// How many log lines it has already.
+    pub log_lines: u32,
+    /// How long it may take.
+    pub time_limit: Duration,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// With a result.
+    Output(Output),
+    /// A poll found nothing new.
+    NothingNew,
+    /// A batching trigger fetched a page (E6).
+    Page(Page),
+    /// It failed.
+    Failed(Error),
+    /// It panicked, with this text (E27).
+    Panicked(String),
+    /// It ran over its time limit (E26).
+    TimedOut,
+    /// Somebody cancelled it.
+    Canceled,
+}
+
+/// What `#[on_trigger]` decided before an execution was accepted.
+#[derive(Debug)]
+pub struct Triggered {
+    /// The payload for `#[on_execution]`; `None` if it is the one that came.
+    pub payload: Option<Payload>,
+    /// The answer to an asynchronous caller.
+    pub response: Option<HttpResponse>,
+    /// Whether there is nothing new.
+    pub nothing_new: bool,
+    /// What it wrote to the state, committed when the execution succeeds.
+    pub state: Vec<PendingState>,
+    /// What it wrote to the log.
+    pub lines: Option<Write>,
+}
+
+/// A run that has ended but is not recorded yet.
+#[derive(Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub ended: Ended,
+    host: Arc<ExecutionHost>,
+}
+
+impl Finished {
+    /// Returns the changes of state; only a run that succeeded has any (E41).
+    ///
+    /// # Errors
+    ///
+    /// A merge cannot be worked out, or the store cannot be read.
+    pub async fn state_changes(&self) -> Result<Vec<StateChange>> {
+        match self.ended {
+            Ended::Output(_) | Ended::NothingNew | Ended::Page(_) => {
+                self.host.state_changes().await
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Says whether refused changes may be worked out again without running the function again.
+    pub async fn changes_only_merge(&self) -> bool {
+        self.host.changes_only_merge().await
+    }
+
+    /// Returns the log lines that are not written yet.
+    pub fn take_lines(&self) -> Option<Write> {
+        self.host.take_lines()
+    }
+
+    /// Adds a line to the log.
+    pub fn note(&self, level: LogLevel, text: String) {
+        self.host.note(level, text);
+    }
+
+    /// Takes the secrets of the instance out of a text.
+    pub fn redact(&self, text: &str) -> String {
+        self.host.redact(text)
+    }
+}
+
+/// Runs the functions of an execution that is on disk. `cancel` ends it early.
+pub async fn run(
+    ports: &Arc<Ports>,
+    dispatch: &Arc<dyn Dispatch>,
+    run: Run,
+    cancel: oneshot::Receiver<()>,
+) -> Finished {
+    let host = host(ports, dispatch, &run, true);
+    let deadline = ports.clock.now() + run.time_limit;
+    let functions = call_functions(call(ports, &run, &host), run);
+    let mut task = AuthorTask::start(ports, functions);
+    let ended = tokio::select! {
+        biased;
+        ended = &mut task.ended => ended.unwrap_or_else(|_| Ended::Failed(Error::new("the run was stopped"))),
+        () = wait_for(cancel) => Ended::Canceled,
+        () = ports.clock.sleep_until(deadline) => Ended::TimedOut,
+    };
+    drop(task);
+    Finished { ended, host }
+}
+
+/// Runs `#[on_trigger]` of a webhook that is not accepted yet: nothing is recorded but what it returns.
+///
+/// # Errors
+///
+/// The function failed, panicked or took too long.
+pub async fn run_trigger(
+    ports: &Arc<Ports>,
+    dispatch: &Arc<dyn Dispatch>,
+    run: &Run,
+) -> Result<Triggered> {
+    let Some(on_trigger) = run.flow.functions.on_trigger.clone() else {
+        return Ok(Triggered {
+            payload: None,
+            response: None,
+            nothing_new: false,
+            state: Vec::new(),
+            lines: None,
+        });
+    };
+    let host = host(ports, dispatch, run, false);
+    let call = call(ports, run, &host);
+    let (sender, receiver) = oneshot::channel();
+    let payload = run.payload.clone();
+    let task = Box::pin(async move {
+        let returned = AssertUnwindSafe(async { on_trigger.call(call, payload).await })
+            .catch_unwind()
+            .await;
+        let _ = sender.send(
+            returned.unwrap_or_else(|panic| Err(Error::new(panic_text(&*panic)).permanent())),
+        );
+    });
+    let task = AbortOnDrop(ports.spawn.author(task));
+    let deadline = ports.clock.now() + run.time_limit;
+    let returned = clock::until(&*ports.clock, deadline, receiver).await;
+    drop(task);
+    let output = returned
+        .map_err(|_| Error::new(time_limit_text(run.time_limit)).with_status(504))?
+        .map_err(|_| Error::new("the trigger was stopped"))??;
+    let pending = |change: StateChange| PendingState {
+        scope: change.key.scope,
+        key: change.key.key,
+        value: change.value,
+        expected: change.expected,
+    };
+    let state = host
+        .state_changes()
+        .await?
+        .into_iter()
+        .map(pending)
+        .collect();
+    Ok(Triggered {
+        payload: output.payload,
+        response: output.response,
+        nothing_new: output.nothing_new,
+        state,
+        lines: host.take_lines(),
+    })
+}
+
+/// Returns the sentence for a run that took too long.
+pub fn time_limit_text(limit: Duration) -> String {
+    format!(
+        "the run took longer than its time limit of {} s",
+        limit.as_secs()
+    )
+}
+
+fn host(
+    ports: &Arc<Ports>,
+    dispatch: &Arc<dyn Dispatch>,
+    run: &Run,
+    on_disk: bool,
+) -> Arc<ExecutionHost> {
+    let owner = StateOwner {
+        instance: run.instance.id.clone(),
+        flow: run.flow.options.key.into(),
+        journal: run.journal.clone(),
+    };
+    let served = Served {
+        execution: run.id.clone(),
+        owner,
+        redactor: run.instance.redactor.clone(),
+        steps: run.steps.clone(),
+        seed: run.trigger_state.clone(),
+        on_disk,
+        log_lines: run.log_lines,
+    };
+    Arc::new(ExecutionHost::new(
+        Arc::clone(ports),
+        Arc::clone(dispatch),
+        served,
+    ))
+}
+
+fn call(ports: &Ports, run: &Run, host: &Arc<ExecutionHost>) -> Call {
+    let options = &run.flow.options;
+    let instance = &run.instance;
+    let own_url = || {
+        instance
+            .webhook_urls
+            .get(options.key)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let facts = ExecutionFacts {
+        execution_id: run.id.clone(),
+        attempt: run.attempt,
+        started_at: run.accepted_at,
+        invoked_by: run.invoked_by.as_str(),
+        integration: IntegrationFacts {
+            name: ports.integration.name.clone(),
+            version: ports.integration.version.clone(),
+        },
+        flow: FlowFacts {
+            key: options.key.into(),
+            name: options.name.clone(),
+        },
+        instance: InstanceFacts {
+            id: instance.id.clone(),
+            name: instance.facts.name.clone(),
+        },
+        customer: CustomerFacts {
+            id: instance.facts.customer_id.clone(),
+            name: instance.facts.customer_name.clone(),
+        },
+        webhook_urls: Arc::clone(&instance.webhook_urls),
+        webhook_api_keys: Arc::clone(&instance.webhook_api_keys),
+        invoke_url: run.invoke_url.clone().unwrap_or_else(own_url),
+    };
+    Call {
+        config: Arc::clone(&instance.config),
+        facts: Arc::new(facts),
+        host: Arc::clone(host) as _,
+    }
+}
+
+async fn call_functions(call: Call, run: Run) -> Ended {
+    let functions = &run.flow.functions;
+    let lifecycle = match run.function {
+        Function::OnExecution => return call_flow(call, run).await.unwrap_or_else(Ended::Failed),
+        Function::OnInstanceDeploy => &functions.on_instance_deploy,
+        Function::OnInstanceRemove => &functions.on_instance_remove,
+        Function::OnFirstDeploy => &functions.on_first_deploy,
+    };
+    let output = match lifecycle {
+        Some(function) => function.call(call, run.payload).await,
+        None => Ok(Output::default()),
+    };
+    output.map_or_else(Ended::Failed, Ended::Output)
+}
+
+async fn call_flow(call: Call, run: Run) -> Result<Ended> {
+    let functions = &run.flow.functions;
+    let mut payload = run.payload;
+    if let Some(on_trigger) = functions.on_trigger.as_ref().filter(|_| !run.triggered) {
+        let output = on_trigger.call(call.clone(), payload.clone()).await?;
+        if output.nothing_new {
+            return Ok(Ended::NothingNew);
+        }
+        if let Some(page) = output.page {
+            return Ok(Ended::Page(page));
+        }
+        payload = output.payload.unwrap_or(payload);
+    }
+    match &functions.on_execution {
+        Some(on_execution) => on_execution.call(call, payload).await.map(Ended::Output),
+        None => Ok(Ended::Output(Output::default())),
+    }
+}
+
+/// Author code in a task of its own: the task is gone when this is dropped.
+struct AuthorTask {
+    ended: oneshot::Receiver<Ended>,
+    _abort: AbortOnDrop,
+}
+
+struct AbortOnDrop(AbortHandle);
+
+impl AuthorTask {
+    fn start(ports: &Ports, functions: impl Future<Output = Ended> + Send + 'static) -> Self {
+        let (sender, ended) = oneshot::channel();
+        let task: BoxFuture<'static, ()> = Box::pin(async move {
+            let ended = AssertUnwindSafe(functions).catch_unwind().await;
+            let _ = sender.send(ended.unwrap_or_else(|panic| Ended::Panicked(panic_text(&*panic))));
+        });
+        Self {
+            ended,
+            _abort: AbortOnDrop(ports.spawn.author(task)),
+        }
+    }
+}
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Waits for a cancellation; never returns if the sender is gone without one.
+async fn wait_for(cancel: oneshot::Receiver<()>) {
+    if cancel.await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the flow panicked: {}", text.unwrap_or("without a text"))
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Output(_) => "ended with a result",
+            Self::NothingNew => "found nothing new",
+            Self::Page(_) => "fetched a page",
+            Self::Failed(_) => "failed",
+            Self::Panicked(_) => "panicked",
+            Self::TimedOut => "took too long",
+            Self::Canceled => "was cancelled",
+        })
+    }
+}

@@ -1,0 +1,313 @@
+//! What one execution asks of the world: [`Host`], over the ports of the engine.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use sdk::host::{BoxFuture, Called, Host, LogLevel, LogLine, StepEnd, StepId, StepStart};
+use sdk::id::{ExecutionId, FlowKey, InstanceId};
+use sdk::state::{StateScope, StateWrite};
+use sdk::{Error, Payload, Result, Timestamp};
+use serde_json::Value;
+
+use super::overlay::{Overlay, StateOwner};
+use crate::ports::Ports;
+use crate::record::{LogRecord, PendingState, StepRecord};
+use crate::redaction::Redactor;
+use crate::store::{Commit, StateChange, Write};
+
+/// Runs another flow of the instance: the engine, seen from an execution.
+pub trait Dispatch: Send + Sync + 'static {
+    /// Runs a flow; `wait` waits for its result.
+    fn call(
+        &self,
+        caller: Caller,
+        flow: FlowKey,
+        payload: Payload,
+        wait: bool,
+    ) -> BoxFuture<'static, Result<Called>>;
+}
+
+/// The execution that calls another flow.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The execution.
+    pub execution: ExecutionId,
+    /// Its instance.
+    pub instance: InstanceId,
+}
+
+/// Which execution a host serves, and what is recorded of it.
+pub(super) struct Served {
+    pub(super) execution: ExecutionId,
+    pub(super) owner: StateOwner,
+    pub(super) redactor: Redactor,
+    /// The finished steps of the journal.
+    pub(super) steps: Vec<StepRecord>,
+    /// What `#[on_trigger]` wrote before the execution was accepted.
+    pub(super) seed: Vec<PendingState>,
+    /// Whether the execution is on disk, so that steps and logs can be recorded now.
+    pub(super) on_disk: bool,
+    /// How many log lines there are already.
+    pub(super) log_lines: u32,
+}
+
+/// What one execution asks of the world.
+pub(super) struct ExecutionHost {
+    ports: Arc<Ports>,
+    dispatch: Arc<dyn Dispatch>,
+    served: Served,
+    recorded: HashMap<StepId, Value>,
+    counts: Mutex<HashMap<String, u32>>,
+    begun: Mutex<HashMap<StepId, Timestamp>>,
+    /// An async lock: reading a key for the first time waits for the store.
+    overlay: tokio::sync::Mutex<Overlay>,
+    lines: Mutex<Lines>,
+}
+
+#[derive(Default)]
+struct Lines {
+    next: u32,
+    unwritten: Vec<LogRecord>,
+}
+
+/// As many log lines are kept back before they are written with the next thing that waits anyway.
+const LINES_AT_ONCE: usize = 64;
+
+impl ExecutionHost {
+    pub(super) fn new(ports: Arc<Ports>, dispatch: Arc<dyn Dispatch>, served: Served) -> Self {
+        let recorded = served
+            .steps
+            .iter()
+            .filter_map(|step| Some((step.step.clone(), step.end.clone().ok()?)))
+            .collect();
+        let overlay = Overlay::seeded(&served.seed);
+        let lines = Lines {
+            next: served.log_lines,
+            unwritten: Vec::new(),
+        };
+        Self {
+            ports,
+            dispatch,
+            served,
+            recorded,
+            counts: Mutex::default(),
+            begun: Mutex::default(),
+            overlay: tokio::sync::Mutex::new(overlay),
+            lines: Mutex::new(lines),
+        }
+    }
+
+    /// Returns the changes of state for the commit that ends the execution.
+    pub(super) async fn state_changes(&self) -> Result<Vec<StateChange>> {
+        self.overlay
+            .lock()
+            .await
+            .changes(&*self.ports.store, &self.served.owner)
+            .await
+    }
+
+    /// Says whether refused changes may be worked out again without running the function again.
+    pub(super) async fn changes_only_merge(&self) -> bool {
+        self.overlay.lock().await.is_only_merges()
+    }
+
+    /// Returns the log lines that are not written yet, for the next commit.
+    pub(super) fn take_lines(&self) -> Option<Write> {
+        let unwritten = std::mem::take(&mut lock(&self.lines).unwritten);
+        (!unwritten.is_empty()).then_some(Write::Log(unwritten))
+    }
+
+    /// Adds a line of the engine's own to the log.
+    pub(super) fn note(&self, level: LogLevel, text: String) {
+        self.log(LogLine {
+            level,
+            text,
+            fields: serde_json::Map::new(),
+        });
+    }
+
+    /// Takes the secrets of the instance out of a text.
+    pub(super) fn redact(&self, text: &str) -> String {
+        self.served.redactor.text(text)
+    }
+
+    /// Writes log lines, if there are many of them and the execution is on disk. A store that fails keeps nobody from running.
+    async fn write_lines(&self) {
+        let many = lock(&self.lines).unwritten.len() >= LINES_AT_ONCE;
+        if many
+            && self.served.on_disk
+            && let Some(lines) = self.take_lines()
+        {
+            let _ = self
+                .ports
+                .store
+                .commit(Commit::new("log", vec![lines]))
+                .await;
+        }
+    }
+
+    fn step_record(&self, step: StepId, end: StepEnd) -> StepRecord {
+        let now = self.ports.clock.now();
+        let began_at = lock(&self.begun).remove(&step).unwrap_or(now);
+        let (end, attempts) = match end {
+            StepEnd::Succeeded(value) => (Ok(value), 1),
+            StepEnd::Failed { error, attempts } => (Err(self.redact(&error)), attempts),
+        };
+        StepRecord {
+            journal: self.served.owner.journal.clone(),
+            step,
+            execution: self.served.execution.clone(),
+            began_at,
+            ended_at: now,
+            attempts,
+            end,
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Host for ExecutionHost {
+    fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+
+    fn sleep(&self, length: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.write_lines().await;
+            self.ports.clock.sleep(length).await;
+        })
+    }
+
+    fn log(&self, line: LogLine) {
+        let most = self.ports.settings.log_lines;
+        let mut lines = lock(&self.lines);
+        if lines.next > most {
+            return;
+        }
+        let full = lines.next == most;
+        let text = if full {
+            format!("the log is full after {most} lines; the rest is dropped")
+        } else {
+            line.text
+        };
+        let fields = if full {
+            Value::Null
+        } else {
+            Value::Object(line.fields)
+        };
+        let record = LogRecord {
+            execution: self.served.execution.clone(),
+            number: lines.next,
+            at: self.ports.clock.now(),
+            level: line.level,
+            text: self.served.redactor.text(&text),
+            fields: self.served.redactor.value(fields),
+        };
+        lines.next += 1;
+        // Nobody listening is no fault.
+        let _ = self.ports.tail.send(record.clone());
+        lines.unwritten.push(record);
+    }
+
+    fn read_state<'a>(
+        &'a self,
+        scope: StateScope,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Value>>> {
+        Box::pin(async move {
+            let mut overlay = self.overlay.lock().await;
+            if let Some(written) = overlay.written(scope, key) {
+                return Ok(written);
+            }
+            let stored = self
+                .ports
+                .store
+                .state(&self.served.owner.key(scope, key))
+                .await?;
+            overlay.read(scope, key, stored)
+        })
+    }
+
+    fn write_state<'a>(
+        &'a self,
+        scope: StateScope,
+        key: &'a str,
+        write: StateWrite,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let mut overlay = self.overlay.lock().await;
+            let limit = self.ports.settings.state_bytes;
+            overlay
+                .try_write(
+                    &*self.ports.store,
+                    &self.served.owner,
+                    (scope, key, write),
+                    limit,
+                )
+                .await
+        })
+    }
+
+    fn begin_step<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<StepStart>> {
+        let count = {
+            let mut counts = lock(&self.counts);
+            let next = counts.entry(name.to_owned()).or_default();
+            *next += 1;
+            *next - 1
+        };
+        let step = StepId {
+            name: name.to_owned(),
+            count,
+        };
+        let start = match self.recorded.get(&step) {
+            Some(value) => StepStart::Recorded(value.clone()),
+            None => {
+                lock(&self.begun).insert(step.clone(), self.ports.clock.now());
+                StepStart::Run(step)
+            }
+        };
+        Box::pin(std::future::ready(Ok(start)))
+    }
+
+    fn end_step<'a>(&'a self, step: StepId, end: StepEnd) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            if !self.served.on_disk {
+                return Ok(());
+            }
+            let record = self.step_record(step, end);
+            let mut writes = vec![Write::Step(Box::new(record))];
+            writes.extend(self.take_lines());
+            self.ports.store.commit(Commit::new("step", writes)).await?;
+            Ok(())
+        })
+    }
+
+    fn send(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Bytes>>> {
+        Box::pin(async move {
+            self.write_lines().await;
+            self.ports.outbound.send(request).await.map_err(Error::from)
+        })
+    }
+
+    fn call(&self, flow: FlowKey, payload: Payload, wait: bool) -> BoxFuture<'_, Result<Called>> {
+        let caller = Caller {
+            execution: self.served.execution.clone(),
+            instance: self.served.owner.instance.clone(),
+        };
+        self.dispatch.call(caller, flow, payload, wait)
+    }
+}
+
+impl fmt::Debug for ExecutionHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExecutionHost")
+            .field("execution", &self.served.execution)
+            .finish_non_exhaustive()
+    }
+}

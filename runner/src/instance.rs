@@ -1,0 +1,274 @@
+//! Instances: which exist, with their endpoints, config values, keys and secrets (E50).
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use sdk::config::ConfigValues;
+use sdk::flow::AnyConfig;
+use sdk::id::{CustomerId, FlowKey, InstanceId};
+use sdk::integration::BuiltIntegration;
+use sdk::{Secret, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::redaction::Redactor;
+use crate::store::InstanceRecord;
+use crate::vault::{Vault, VaultError};
+
+/// What an instance does at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum InstanceStatus {
+    /// Its deploy functions run.
+    Deploying,
+    /// A deploy function failed; it takes no webhooks and no ticks until it is deployed again.
+    DeployFailed,
+    /// It takes webhooks and ticks.
+    Active,
+    /// It answers 503 and is not scheduled (W7).
+    Paused,
+    /// Its remove functions run.
+    Removing,
+}
+
+/// What is open about an instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InstanceFacts {
+    /// The name that people read.
+    pub name: String,
+    /// The customer's id.
+    pub customer_id: CustomerId,
+    /// The customer's name.
+    pub customer_name: String,
+    /// What it does at the moment.
+    pub status: InstanceStatus,
+    /// The version of the integration that was deployed last.
+    pub version: String,
+    /// When it was first deployed: `every` schedules count from here.
+    pub first_deployed_at: Timestamp,
+    /// When it was last deployed.
+    pub deployed_at: Timestamp,
+    /// The endpoint id of each flow (W1).
+    pub endpoints: BTreeMap<FlowKey, String>,
+    /// The flows whose first deploy function has succeeded (E2).
+    pub first_deploys: Vec<FlowKey>,
+}
+
+/// What is secret about an instance.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct InstanceSecrets {
+    /// The config values.
+    pub values: ConfigValues,
+    /// The API keys of each flow, oldest first.
+    pub keys: BTreeMap<FlowKey, Vec<ApiKey>>,
+}
+
+/// One API key of a flow (W6).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiKey {
+    /// What it is called when it is listed or deleted.
+    pub id: String,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// The key itself.
+    pub key: String,
+}
+
+/// An integration set up for one customer.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// Its id.
+    pub id: InstanceId,
+    /// What is open about it.
+    pub facts: InstanceFacts,
+    /// What is secret about it.
+    pub secrets: InstanceSecrets,
+    /// The config values, read into the author's struct.
+    pub config: AnyConfig,
+    /// The URL of each flow, by flow name and by flow key (W5).
+    pub webhook_urls: Arc<BTreeMap<String, String>>,
+    /// The API keys of each flow, by flow name and by flow key (W5).
+    pub webhook_api_keys: Arc<BTreeMap<String, Vec<Secret>>>,
+    /// Takes its secrets out of text.
+    pub redactor: Redactor,
+}
+
+/// Why an instance that is stored cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InstanceError {
+    /// Its secrets cannot be unsealed.
+    #[error("the secrets of instance `{0}` cannot be read")]
+    Sealed(InstanceId, #[source] VaultError),
+    /// Its record cannot be read.
+    #[error("the record of instance `{0}` cannot be read")]
+    Damaged(InstanceId, #[source] serde_json::Error),
+}
+
+impl Instance {
+    /// Puts an instance together; `config` is what its values were read into.
+    pub fn new(
+        id: InstanceId,
+        facts: InstanceFacts,
+        secrets: InstanceSecrets,
+        config: AnyConfig,
+        integration: &BuiltIntegration,
+        public_url: &str,
+    ) -> Self {
+        let mut urls = BTreeMap::new();
+        let mut keys = BTreeMap::new();
+        for flow in &integration.flows {
+            let options = &flow.options;
+            let own = secrets
+                .keys
+                .get(options.key)
+                .map(Vec::as_slice)
+                .unwrap_or_default();
+            let organization = options.organization_keys.iter().map(String::as_str);
+            let all: Vec<Secret> = own
+                .iter()
+                .map(|key| key.key.as_str())
+                .chain(organization)
+                .map(Secret::from)
+                .collect();
+            for name in [options.name.as_str(), options.key] {
+                if let Some(endpoint) = facts.endpoints.get(options.key) {
+                    urls.insert(name.to_owned(), endpoint_url(public_url, endpoint));
+                }
+                keys.insert(name.to_owned(), all.clone());
+            }
+        }
+        let api_keys: Vec<(String, String)> = secrets
+            .keys
+            .values()
+            .flatten()
+            .map(|key| ("api_key".to_owned(), key.key.clone()))
+            .collect();
+        let redactor = Redactor::new(&integration.variables, &secrets.values, &api_keys);
+        let (webhook_urls, webhook_api_keys) = (Arc::new(urls), Arc::new(keys));
+        Self {
+            id,
+            facts,
+            secrets,
+            config,
+            webhook_urls,
+            webhook_api_keys,
+            redactor,
+        }
+    }
+
+    /// Seals the instance for the store.
+    pub fn record(&self, vault: &Vault) -> Arc<InstanceRecord> {
+        let open = serde_json::to_value(&self.facts).unwrap_or_default();
+        let secret = serde_json::to_vec(&self.secrets).unwrap_or_default();
+        Arc::new(InstanceRecord {
+            id: self.id.clone(),
+            open,
+            sealed: vault.seal(&secret),
+        })
+    }
+
+    /// Unseals an instance that was stored. Config values that the integration no longer understands leave the instance undeployed:
+    /// it must be deployed again with others.
+    ///
+    /// # Errors
+    ///
+    /// The record or its secrets cannot be read.
+    pub fn read(
+        record: &InstanceRecord,
+        vault: &Vault,
+        integration: &BuiltIntegration,
+        public_url: &str,
+    ) -> Result<Self, InstanceError> {
+        let id = record.id.clone();
+        let damaged = |fault| InstanceError::Damaged(id.clone(), fault);
+        let mut facts: InstanceFacts =
+            serde_json::from_value(record.open.clone()).map_err(damaged)?;
+        let secret = vault
+            .unseal(&record.sealed)
+            .map_err(|fault| InstanceError::Sealed(id.clone(), fault))?;
+        let secrets: InstanceSecrets = serde_json::from_slice(&secret).map_err(damaged)?;
+        let config = integration
+            .decode_config(&secrets.values)
+            .unwrap_or_else(|_| {
+                facts.status = InstanceStatus::DeployFailed;
+                Arc::new(())
+            });
+        Ok(Self::new(
+            id,
+            facts,
+            secrets,
+            config,
+            integration,
+            public_url,
+        ))
+    }
+}
+
+/// Returns the URL of an endpoint (W1).
+pub fn endpoint_url(public_url: &str, endpoint: &str) -> String {
+    format!("{}/trigger/{endpoint}", public_url.trim_end_matches('/'))
+}
+
+/// All instances, in memory: a webhook is routed without asking the store.
+#[derive(Debug, Default)]
+pub struct Instances(RwLock<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    by_id: BTreeMap<InstanceId, Arc<Instance>>,
+    by_endpoint: std::collections::HashMap<String, (InstanceId, FlowKey)>,
+}
+
+impl Table {
+    fn forget_endpoints(&mut self, id: &InstanceId) {
+        let endpoints = self
+            .by_id
+            .get(id)
+            .map(|instance| instance.facts.endpoints.values());
+        for endpoint in endpoints.into_iter().flatten() {
+            self.by_endpoint.remove(endpoint);
+        }
+    }
+}
+
+impl Instances {
+    /// Adds an instance, or puts it in the place of the one with its id.
+    pub fn put(&self, instance: Arc<Instance>) {
+        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        table.forget_endpoints(&instance.id);
+        for (flow, endpoint) in &instance.facts.endpoints {
+            table
+                .by_endpoint
+                .insert(endpoint.clone(), (instance.id.clone(), flow.clone()));
+        }
+        table.by_id.insert(instance.id.clone(), instance);
+    }
+
+    /// Takes an instance away.
+    pub fn remove(&self, id: &InstanceId) {
+        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        table.forget_endpoints(id);
+        table.by_id.remove(id);
+    }
+
+    /// Returns an instance.
+    pub fn get(&self, id: &InstanceId) -> Option<Arc<Instance>> {
+        self.table().by_id.get(id).cloned()
+    }
+
+    /// Returns the instance and the flow that listen on an endpoint.
+    pub fn at_endpoint(&self, endpoint: &str) -> Option<(Arc<Instance>, FlowKey)> {
+        let table = self.table();
+        let (id, flow) = table.by_endpoint.get(endpoint)?;
+        Some((table.by_id.get(id).cloned()?, flow.clone()))
+    }
+
+    /// Returns all instances, in the order of their ids.
+    pub fn all(&self) -> Vec<Arc<Instance>> {
+        self.table().by_id.values().cloned().collect()
+    }
+
+    fn table(&self) -> RwLockReadGuard<'_, Table> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}

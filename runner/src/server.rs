@@ -1,0 +1,18 @@
+//! The socket side: what stands between a TCP listener and a request that is whole.
+
+mod body;
+mod connection;
+mod deadline;
+mod framing;
+mod gate;
+mod handler;
+mod head;
+mod limits;
+mod listener;
+mod phase;
+mod refusal;
+
+pub use self::body::{Body, BodyError};
+pub use self::handler::{Handler, Peer};
+pub use self::limits::Limits;
+pub use self::listener::{Stopped, serve};

@@ -1,0 +1,174 @@
+//! What the operator gives the runner: every limit is a setting.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Limits and habits of the engine. Each is a key of the settings file; lengths of time are in seconds, sizes in bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The word in front of the header and query names of the wire contract: `<prefix>-executionid`.
+    pub header_prefix: String,
+    /// The largest request body (W17).
+    pub body_bytes: usize,
+    /// How deep JSON may be nested (W17).
+    pub json_depth: usize,
+    /// How many parts a multipart body may have (W17).
+    pub multipart_parts: usize,
+    /// How many requests an endpoint takes within one second; 0 sets no limit (W31).
+    pub rate_per_second: u32,
+    /// How long a synchronous caller waits (W30).
+    pub synchronous_seconds: u64,
+    /// The largest result that is answered directly (W25).
+    pub direct_bytes: usize,
+    /// The largest result (W35).
+    pub result_bytes: usize,
+    /// How long the URL of a result holds (W24).
+    pub result_url_seconds: u64,
+    /// How long a run may take, unless its flow says otherwise (E26).
+    pub run_seconds: u64,
+    /// How long a lifecycle function may take (E26).
+    pub lifecycle_seconds: u64,
+    /// How many executions run at once.
+    pub running: usize,
+    /// How many accepted executions may wait; beyond it a webhook is answered 503 (W33).
+    pub backlog: usize,
+    /// How many bytes of state an instance may have (E42).
+    pub state_bytes: u64,
+    /// How many log lines of one execution are kept.
+    pub log_lines: u32,
+    /// How long `Idempotency-Key` values are remembered (W34).
+    pub idempotency_seconds: u64,
+    /// How long executions are kept after their end (E30).
+    pub keep_executions_seconds: u64,
+    /// How long log lines are kept (E30).
+    pub keep_logs_seconds: u64,
+    /// How long results are kept (E30).
+    pub keep_results_seconds: u64,
+    /// After how many deaths of the process an execution is set aside.
+    pub deaths: u32,
+    /// How long running executions get when the runner stops (G8).
+    pub grace_seconds: u64,
+    /// How long a request to another system may take.
+    pub outbound_seconds: u64,
+    /// The largest answer of another system.
+    pub outbound_bytes: usize,
+    /// Whether the local instance that the integration describes is deployed at the start.
+    pub local_instance: bool,
+}
+
+const DAY: u64 = 86_400;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            header_prefix: "prismatic".to_owned(),
+            body_bytes: 6 * 1024 * 1024,
+            json_depth: 128,
+            multipart_parts: 1000,
+            rate_per_second: 50,
+            synchronous_seconds: 29,
+            direct_bytes: 5_000_000,
+            result_bytes: 500_000_000,
+            result_url_seconds: 30 * DAY,
+            run_seconds: 15 * 60,
+            lifecycle_seconds: 30,
+            running: 1024,
+            backlog: 100_000,
+            state_bytes: 64 * 1024 * 1024,
+            log_lines: 10_000,
+            idempotency_seconds: DAY,
+            keep_executions_seconds: 14 * DAY,
+            keep_logs_seconds: 14 * DAY,
+            keep_results_seconds: 30 * DAY,
+            deaths: 3,
+            grace_seconds: 30,
+            outbound_seconds: 60,
+            outbound_bytes: 100 * 1024 * 1024,
+            local_instance: true,
+        }
+    }
+}
+
+impl Settings {
+    /// Refuses what cannot work.
+    ///
+    /// # Errors
+    ///
+    /// One sentence for the first setting that is wrong.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let prefix_fits = !self.header_prefix.is_empty()
+            && self
+                .header_prefix
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        if !prefix_fits {
+            return Err(SettingsError(
+                "`header_prefix` must be lower-case letters, digits and hyphens".to_owned(),
+            ));
+        }
+        let more_than_nothing = [
+            ("body_bytes", self.body_bytes),
+            ("json_depth", self.json_depth),
+            ("running", self.running),
+            ("backlog", self.backlog),
+            ("result_bytes", self.result_bytes),
+        ];
+        match more_than_nothing.iter().find(|(_, value)| *value == 0) {
+            Some((name, _)) => Err(SettingsError(format!("`{name}` must be at least 1"))),
+            None => Ok(()),
+        }
+    }
+
+    /// How long a synchronous caller waits.
+    pub fn synchronous_limit(&self) -> Duration {
+        Duration::from_secs(self.synchronous_seconds)
+    }
+
+    /// How long running executions get when the runner stops.
+    pub fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace_seconds)
+    }
+}
+
+/// What is wrong with the settings.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SettingsError(pub String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_contract() {
+        let settings = Settings::default();
+        assert_eq!(settings.check(), Ok(()));
+        assert_eq!(
+            (
+                settings.body_bytes,
+                settings.rate_per_second,
+                settings.synchronous_seconds
+            ),
+            (6_291_456, 50, 29)
+        );
+    }
+
+    #[test]
+    fn a_setting_that_cannot_work_is_refused_by_name() {
+        let settings = Settings {
+            running: 0,
+            ..Settings::default()
+        };
+        assert_eq!(
+            settings.check().unwrap_err().to_string(),
+            "`running` must be at least 1"
+        );
+        let settings = Settings {
+            header_prefix: "X Y".to_owned(),
+            ..Settings::default()
+        };
+        assert!(settings.check().is_err());
+    }
+}

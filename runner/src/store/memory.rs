@@ -1,0 +1,498 @@
+//! The store of simulations: plain maps behind one lock.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sdk::Timestamp;
+use sdk::host::BoxFuture;
+use sdk::id::{ExecutionId, FlowKey, InstanceId};
+use sdk::state::StateScope;
+
+use super::{
+    Accept, ClearState, Commit, Committed, Cursor, ExecutionFilter, Finish, InstanceRecord, Prune,
+    StateChange, Store, StoreResult, Write,
+};
+use crate::record::{
+    Execution, LogRecord, StateEntry, StateKey, Status, StepRecord, StoredAnswer, StoredOutput,
+    StoredPayload,
+};
+
+/// A store in memory: what it holds goes with it. Clones share what they hold.
+#[derive(Clone, Default)]
+pub struct MemoryStore(Arc<Mutex<Tables>>);
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MemoryStore")
+    }
+}
+
+#[derive(Clone, Default)]
+struct Tables {
+    executions: HashMap<ExecutionId, Row>,
+    unfinished: BTreeMap<(u64, ExecutionId), ()>,
+    steps: HashMap<ExecutionId, Vec<StepRecord>>,
+    logs: HashMap<ExecutionId, Vec<LogRecord>>,
+    claims: HashMap<String, (Timestamp, ExecutionId)>,
+    states: BTreeMap<StateKey, Kept>,
+    instances: BTreeMap<InstanceId, Arc<InstanceRecord>>,
+    ticks: BTreeMap<(InstanceId, FlowKey), Timestamp>,
+    last_position: u64,
+}
+
+#[derive(Clone)]
+struct Row {
+    execution: Execution,
+    payload: Option<Arc<StoredPayload>>,
+    answer: Option<StoredAnswer>,
+    output: Option<StoredOutput>,
+}
+
+#[derive(Clone)]
+struct Kept {
+    value: Option<serde_json::Value>,
+    version: u64,
+}
+
+impl MemoryStore {
+    /// Makes an empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns a store that holds what this one holds now, and goes its own way from here.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.tables().clone())))
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Tables) -> T,
+    ) -> BoxFuture<'static, StoreResult<T>> {
+        let found = read(&self.tables());
+        Box::pin(std::future::ready(Ok(found)))
+    }
+}
+
+impl Tables {
+    fn refuse(&self, writes: &[Write]) -> Option<Committed> {
+        writes.iter().find_map(|write| match write {
+            Write::Accept(accept) => accept.claims.iter().find_map(|claim| {
+                let (until, first) = self.claims.get(&claim.value)?;
+                (*until > accept.execution.accepted_at).then(|| Committed::Duplicate(first.clone()))
+            }),
+            Write::State(change) => {
+                let version = self.states.get(&change.key).map_or(0, |kept| kept.version);
+                change
+                    .expected
+                    .is_some_and(|expected| expected != version)
+                    .then_some(Committed::StateChanged)
+            }
+            Write::Tick(claim) => {
+                let last = self
+                    .ticks
+                    .get(&(claim.instance.clone(), claim.flow.clone()));
+                last.is_some_and(|last| *last >= claim.nominal)
+                    .then_some(Committed::TickTaken)
+            }
+            _ => None,
+        })
+    }
+
+    fn apply(&mut self, write: Write) {
+        match write {
+            Write::Accept(accept) => self.accept(*accept),
+            Write::Start { id, at, starts } => self.change(&id, |execution| {
+                execution.status = Status::Running;
+                execution.started_at = Some(at);
+                execution.starts = starts;
+            }),
+            Write::Requeue { id, starts } => self.change(&id, |execution| {
+                execution.status = Status::Queued;
+                execution.starts = starts;
+            }),
+            Write::Step(step) => self.step(*step),
+            Write::Finish(finish) => self.finish(*finish),
+            Write::Log(lines) => {
+                for line in lines {
+                    self.logs
+                        .entry(line.execution.clone())
+                        .or_default()
+                        .push(line);
+                }
+            }
+            Write::State(change) => self.change_state(change),
+            Write::ClearState(clear) => self.clear_state(&clear),
+            Write::PutInstance(instance) => {
+                self.instances.insert(instance.id.clone(), instance);
+            }
+            Write::EraseInstance(id) => self.erase_instance(&id),
+            Write::Tick(claim) => {
+                self.ticks
+                    .insert((claim.instance, claim.flow), claim.nominal);
+            }
+            Write::DeadLetter { id, dead } => {
+                self.change(&id, |execution| execution.dead_letter = dead)
+            }
+            Write::Prune(prune) => self.prune(prune),
+        }
+    }
+
+    fn accept(&mut self, accept: Accept) {
+        let Accept {
+            execution,
+            payload,
+            answer,
+            claims,
+        } = accept;
+        for claim in claims {
+            self.claims
+                .insert(claim.value, (claim.until, execution.id.clone()));
+        }
+        self.last_position = self.last_position.max(execution.position);
+        if !execution.status.is_final() {
+            self.unfinished
+                .insert((execution.position, execution.id.clone()), ());
+        }
+        self.executions.insert(
+            execution.id.clone(),
+            Row {
+                execution,
+                payload,
+                answer,
+                output: None,
+            },
+        );
+    }
+
+    /// Changes an execution that has not ended; the end is never changed, but for its being a dead letter.
+    fn change(&mut self, id: &ExecutionId, change: impl FnOnce(&mut Execution)) {
+        if let Some(row) = self.executions.get_mut(id) {
+            change(&mut row.execution);
+        }
+    }
+
+    fn step(&mut self, step: StepRecord) {
+        self.change(&step.execution, |execution| {
+            execution.starts = execution.starts.min(1)
+        });
+        let steps = self.steps.entry(step.journal.clone()).or_default();
+        steps.retain(|other| other.step != step.step);
+        steps.push(step);
+    }
+
+    fn finish(&mut self, finish: Finish) {
+        let Some(row) = self.executions.get_mut(&finish.id) else {
+            return;
+        };
+        let execution = &mut row.execution;
+        if execution.status.is_final() {
+            return;
+        }
+        execution.status = finish.status;
+        execution.result = Some(finish.result);
+        execution.ended_at = Some(finish.at);
+        execution.error = finish.error;
+        execution.dead_letter = finish.dead_letter;
+        row.output = finish.output;
+        let key = (execution.position, finish.id);
+        self.unfinished.remove(&key);
+    }
+
+    fn change_state(&mut self, change: StateChange) {
+        let kept = self.states.entry(change.key).or_insert(Kept {
+            value: None,
+            version: 0,
+        });
+        kept.value = change.value;
+        kept.version += 1;
+    }
+
+    fn clear_state(&mut self, clear: &ClearState) {
+        for (key, kept) in &mut self.states {
+            let of_owner = clear
+                .only
+                .as_ref()
+                .is_none_or(|(scope, owner)| key.scope == *scope && key.owner == *owner);
+            if key.instance == clear.instance && of_owner && kept.value.is_some() {
+                kept.value = None;
+                kept.version += 1;
+            }
+        }
+    }
+
+    fn erase_instance(&mut self, id: &InstanceId) {
+        self.instances.remove(id);
+        self.states.retain(|key, _| key.instance != *id);
+        self.ticks.retain(|(instance, _), _| instance != id);
+    }
+
+    fn prune(&mut self, prune: Prune) {
+        let at_most = usize::try_from(prune.at_most).unwrap_or(usize::MAX);
+        let ended = |row: &Row| {
+            row.execution
+                .ended_at
+                .is_some_and(|at| at < prune.executions_before)
+        };
+        let gone: Vec<ExecutionId> = self
+            .executions
+            .values()
+            .filter(|row| ended(row))
+            .map(|row| row.execution.id.clone())
+            .take(at_most)
+            .collect();
+        for id in gone {
+            self.executions.remove(&id);
+            self.steps.remove(&id);
+            self.logs.remove(&id);
+            self.states
+                .retain(|key, _| key.scope != StateScope::Execution || *key.owner != *id.as_str());
+        }
+        for lines in self.logs.values_mut() {
+            lines.retain(|line| line.at >= prune.logs_before);
+        }
+        self.logs.retain(|_, lines| !lines.is_empty());
+        for row in self.executions.values_mut() {
+            if row
+                .execution
+                .ended_at
+                .is_some_and(|at| at < prune.results_before)
+            {
+                row.output = None;
+            }
+        }
+        self.claims
+            .retain(|_, (until, _)| *until >= prune.claims_before);
+    }
+
+    fn list(
+        &self,
+        filter: &ExecutionFilter,
+        cursor: Option<&Cursor>,
+        limit: u32,
+    ) -> Vec<Execution> {
+        let place = |execution: &Execution| (execution.accepted_at, execution.id.clone());
+        let mut found: Vec<&Execution> = self
+            .executions
+            .values()
+            .map(|row| &row.execution)
+            .filter(|execution| fits(filter, execution))
+            .filter(|execution| cursor.is_none_or(|cursor| place(execution) < *cursor))
+            .collect();
+        found.sort_by_key(|execution| std::cmp::Reverse(place(execution)));
+        found
+            .into_iter()
+            .take(usize::try_from(limit).unwrap_or(usize::MAX))
+            .cloned()
+            .collect()
+    }
+}
+
+fn fits(filter: &ExecutionFilter, execution: &Execution) -> bool {
+    filter
+        .instance
+        .as_ref()
+        .is_none_or(|instance| execution.instance == *instance)
+        && filter
+            .flow
+            .as_ref()
+            .is_none_or(|flow| execution.flow == *flow)
+        && filter
+            .status
+            .is_none_or(|status| execution.status == status)
+        && filter
+            .result
+            .is_none_or(|result| execution.result == Some(result))
+        && filter
+            .since
+            .is_none_or(|since| execution.accepted_at >= since)
+        && filter
+            .until
+            .is_none_or(|until| execution.accepted_at < until)
+        && filter
+            .first
+            .as_ref()
+            .is_none_or(|first| execution.first.as_ref() == Some(first))
+        && (!filter.dead_letters || execution.dead_letter)
+}
+
+impl Store for MemoryStore {
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, StoreResult<Committed>> {
+        let mut tables = self.tables();
+        let committed = tables.refuse(&commit.writes).unwrap_or_else(|| {
+            for write in commit.writes {
+                tables.apply(write);
+            }
+            Committed::Done
+        });
+        Box::pin(std::future::ready(Ok(committed)))
+    }
+
+    fn execution<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+    ) -> BoxFuture<'a, StoreResult<Option<Execution>>> {
+        self.read(|tables| tables.executions.get(id).map(|row| row.execution.clone()))
+    }
+
+    fn payload<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+    ) -> BoxFuture<'a, StoreResult<Option<Arc<StoredPayload>>>> {
+        self.read(|tables| {
+            tables
+                .executions
+                .get(id)
+                .and_then(|row| row.payload.clone())
+        })
+    }
+
+    fn output<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+    ) -> BoxFuture<'a, StoreResult<Option<StoredOutput>>> {
+        self.read(|tables| tables.executions.get(id).and_then(|row| row.output.clone()))
+    }
+
+    fn answer<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+    ) -> BoxFuture<'a, StoreResult<Option<StoredAnswer>>> {
+        self.read(|tables| tables.executions.get(id).and_then(|row| row.answer.clone()))
+    }
+
+    fn steps<'a>(
+        &'a self,
+        journal: &'a ExecutionId,
+    ) -> BoxFuture<'a, StoreResult<Vec<StepRecord>>> {
+        self.read(|tables| tables.steps.get(journal).cloned().unwrap_or_default())
+    }
+
+    fn logs<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+        from: u32,
+        limit: u32,
+    ) -> BoxFuture<'a, StoreResult<Vec<LogRecord>>> {
+        self.read(|tables| {
+            let lines = tables.logs.get(id).map(Vec::as_slice).unwrap_or_default();
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            lines
+                .iter()
+                .filter(|line| line.number >= from)
+                .take(limit)
+                .cloned()
+                .collect()
+        })
+    }
+
+    fn executions<'a>(
+        &'a self,
+        filter: &'a ExecutionFilter,
+        cursor: Option<&'a Cursor>,
+        limit: u32,
+    ) -> BoxFuture<'a, StoreResult<Vec<Execution>>> {
+        self.read(|tables| tables.list(filter, cursor, limit))
+    }
+
+    fn unfinished(&self, after: u64, limit: u32) -> BoxFuture<'_, StoreResult<Vec<Execution>>> {
+        self.read(|tables| {
+            let above = tables
+                .unfinished
+                .keys()
+                .filter(|(position, _)| *position > after);
+            let rows = above
+                .filter_map(|(_, id)| tables.executions.get(id))
+                .map(|row| row.execution.clone());
+            rows.take(usize::try_from(limit).unwrap_or(usize::MAX))
+                .collect()
+        })
+    }
+
+    fn last_position(&self) -> BoxFuture<'_, StoreResult<u64>> {
+        self.read(|tables| tables.last_position)
+    }
+
+    fn state<'a>(
+        &'a self,
+        key: &'a StateKey,
+    ) -> BoxFuture<'a, StoreResult<(Option<serde_json::Value>, u64)>> {
+        self.read(|tables| {
+            tables
+                .states
+                .get(key)
+                .map_or((None, 0), |kept| (kept.value.clone(), kept.version))
+        })
+    }
+
+    fn states<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+    ) -> BoxFuture<'a, StoreResult<Vec<(StateKey, StateEntry)>>> {
+        self.read(|tables| {
+            let of_instance = tables
+                .states
+                .iter()
+                .filter(|(key, _)| key.instance == *instance);
+            let entry = |(key, kept): (&StateKey, &Kept)| {
+                let value = kept.value.clone()?;
+                Some((
+                    key.clone(),
+                    StateEntry {
+                        value,
+                        version: kept.version,
+                    },
+                ))
+            };
+            of_instance.filter_map(entry).collect()
+        })
+    }
+
+    fn state_size<'a>(&'a self, instance: &'a InstanceId) -> BoxFuture<'a, StoreResult<u64>> {
+        self.read(|tables| {
+            let lasting = tables.states.iter().filter(|(key, kept)| {
+                key.instance == *instance
+                    && key.scope != StateScope::Execution
+                    && kept.value.is_some()
+            });
+            lasting
+                .map(|(key, kept)| {
+                    key.key.len()
+                        + kept
+                            .value
+                            .as_ref()
+                            .map_or(0, |value| value.to_string().len())
+                })
+                .sum::<usize>() as u64
+        })
+    }
+
+    fn instances(&self) -> BoxFuture<'_, StoreResult<Vec<Arc<InstanceRecord>>>> {
+        self.read(|tables| tables.instances.values().cloned().collect())
+    }
+
+    fn last_ticks<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+    ) -> BoxFuture<'a, StoreResult<Vec<(FlowKey, Timestamp)>>> {
+        self.read(|tables| {
+            let of_instance = tables
+                .ticks
+                .iter()
+                .filter(|((owner, _), _)| owner == instance);
+            of_instance
+                .map(|((_, flow), nominal)| (flow.clone(), *nominal))
+                .collect()
+        })
+    }
+
+    fn check(&self) -> BoxFuture<'_, StoreResult<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}

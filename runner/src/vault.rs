@@ -1,0 +1,17 @@
+//! placeholder
+#[derive(Debug)]
+pub struct Vault;
+#[derive(Debug, thiserror::Error)]
+#[error("x")]
+pub struct VaultError;
+impl Vault {
+    pub fn clear() -> Self {
+        Self
+    }
+    pub fn seal(&self, p: &[u8]) -> Vec<u8> {
+        p.to_vec()
+    }
+    pub fn unseal(&self, s: &[u8]) -> Result<Vec<u8>, VaultError> {
+        Ok(s.to_vec())
+    }
+}

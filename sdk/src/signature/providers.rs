@@ -1,0 +1,116 @@
+//! Senders that people integrate with, by name (W41).
+//!
+//! Each says on what it rests: *published values* were recomputed with this data in the runner's tests; *library* means that the
+//! sender's own library was read; *documents* that only its documentation was, or what others wrote from it, so that no value of the
+//! sender has been seen. A tolerance without a remark is the sender's own. What is not here is a line of
+//! [`SignatureScheme`](crate::signature::SignatureScheme).
+
+pub use super::accounts::{
+    docusign, hubspot, hubspot_v1, hubspot_v2, intercom, linear, okta, pagerduty, zendesk,
+};
+pub use super::commerce::{
+    lemon_squeezy, paddle, paystack, quickbooks, razorpay, shopify, square, stripe, woocommerce,
+    xero,
+};
+pub use super::documents::{
+    asana, box_, calendly, dropbox, microsoft_graph, notion, trello, typeform,
+};
+pub use super::messaging::{discord, mailgun, meta, sendgrid, slack, twilio, zoom};
+pub use super::software::{
+    bitbucket, circleci, github, gitlab, standard_webhooks, standard_webhooks_asymmetric, svix,
+    vercel,
+};
+
+use super::Provider;
+
+/// Lists every sender that is known by name, in alphabetical order of the names.
+pub fn all() -> Vec<Provider> {
+    let mut all = vec![
+        asana(),
+        bitbucket(),
+        box_(),
+        calendly(),
+        circleci(),
+        discord(),
+        docusign(),
+        dropbox(),
+        github(),
+        gitlab(),
+        hubspot(),
+        hubspot_v1(),
+        hubspot_v2(),
+        intercom(),
+        lemon_squeezy(),
+        linear(),
+        mailgun(),
+        meta(),
+        microsoft_graph(),
+        notion(),
+        okta(),
+        paddle(),
+        pagerduty(),
+        paystack(),
+        quickbooks(),
+        razorpay(),
+        sendgrid(),
+        shopify(),
+        slack(),
+        square(),
+        standard_webhooks(),
+        standard_webhooks_asymmetric(),
+        stripe(),
+        svix(),
+        trello(),
+        twilio(),
+        typeform(),
+        vercel(),
+        woocommerce(),
+        xero(),
+        zendesk(),
+        zoom(),
+    ];
+    all.sort_by_key(|provider| provider.name.to_lowercase());
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::signature::{Guard, JsonValue, Reply};
+
+    #[test]
+    fn no_sender_has_a_fault_and_each_has_a_name_of_its_own() {
+        let mut names = BTreeSet::new();
+        for provider in all() {
+            assert_eq!(
+                provider.scheme.faults(),
+                Vec::<String>::new(),
+                "{}",
+                provider.name
+            );
+            assert!(names.insert(provider.name.clone()), "{}", provider.name);
+        }
+        assert!(names.len() >= 31, "W41: {}", names.len());
+    }
+
+    #[test]
+    fn no_handshake_signs_a_text_for_whoever_asks() {
+        for provider in all() {
+            for handshake in provider.handshakes {
+                let Reply::Json(members) = &handshake.reply else {
+                    continue;
+                };
+                let signs = members
+                    .iter()
+                    .any(|(_, value)| matches!(value, JsonValue::Hmac { .. }));
+                assert!(
+                    !signs || handshake.guard == Guard::Signature,
+                    "{}",
+                    handshake.name
+                );
+            }
+        }
+    }
+}
