@@ -55,8 +55,18 @@ pub struct Field<T> {
     encode: fn(&T) -> Value,
 }
 
+/// A [`ConfigValue`], under a name whose refusal lists no other types: the list would change with every new one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the type of a config variable",
+    label = "use a type that `sdk::config` knows, or `#[derive(PickList)]` on an enum"
+)]
+pub trait FieldValue: ConfigValue {}
+
+#[diagnostic::do_not_recommend]
+impl<T: ConfigValue> FieldValue for T {}
+
 /// Names a field and its type.
-pub fn field<T: ConfigValue>(name: &'static str) -> Field<T> {
+pub fn field<T: FieldValue>(name: &'static str) -> Field<T> {
     Field {
         name,
         variable: ConfigVar::new::<T>,
