@@ -86,6 +86,7 @@ impl Body {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` gives it away")]
 fn misfit(fault: serde_json::Error) -> Error {
     Error::new(format!("the payload does not fit: {fault}")).permanent()
 }

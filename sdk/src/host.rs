@@ -48,7 +48,7 @@ pub trait Host: Send + Sync {
     fn begin_step<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<StepStart>>;
 
     /// Records how a step that was begun ended; returns once the record is durable.
-    fn end_step<'a>(&'a self, step: StepId, end: StepEnd) -> BoxFuture<'a, Result<()>>;
+    fn end_step(&self, step: StepId, end: StepEnd) -> BoxFuture<'_, Result<()>>;
 
     /// Sends an HTTP request to another system.
     fn send(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Bytes>>>;

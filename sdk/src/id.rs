@@ -75,6 +75,10 @@ id! {
 }
 
 /// Says whether a text may be the key of a flow: 1 to 64 lower-case letters, digits and single hyphens, beginning with a letter (E1).
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a constant has no iterators; each index is below the length"
+)]
 pub const fn is_flow_key(text: &str) -> bool {
     let bytes = text.as_bytes();
     if bytes.is_empty() || bytes.len() > 64 || !bytes[0].is_ascii_lowercase() {

@@ -52,6 +52,8 @@ pub struct FlowParts {
     pub functions: FlowFunctions,
 }
 
+type Decode = Arc<dyn Fn(&ConfigValues) -> Result<AnyConfig, ConfigFaults> + Send + Sync>;
+
 /// An integration that was checked, without the type of its config variables: what a runner takes.
 #[derive(Clone)]
 pub struct BuiltIntegration {
@@ -67,7 +69,7 @@ pub struct BuiltIntegration {
     pub variables: Vec<ConfigVar>,
     /// The config values of the instance that is deployed for trying the integration out.
     pub local: Option<ConfigValues>,
-    decode: Arc<dyn Fn(&ConfigValues) -> Result<AnyConfig, ConfigFaults> + Send + Sync>,
+    decode: Decode,
 }
 
 impl<C: ConfigVars> Integration<C> {
@@ -211,10 +213,10 @@ fn check_integration(
         *seen.entry(flow.options.key).or_default() += 1;
         check_flow(flow, faults);
     }
-    for (key, _) in seen.iter().filter(|(_, count)| **count > 1) {
+    for (key, count) in seen.iter().filter(|(_, count)| **count > 1) {
         faults.push(format!(
             "flow `{key}`: its key is used by {}; give each its own",
-            if seen[key] == 2 {
+            if *count == 2 {
                 "two flows"
             } else {
                 "several flows"

@@ -25,7 +25,7 @@ pub struct Retry {
 
 impl Retry {
     /// The longest wait that backoff comes to (E21).
-    pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+    pub const LONGEST_WAIT: Duration = Duration::from_hours(24);
     /// The most retries that a flow may ask for (E21).
     pub const MOST: u32 = 10;
 

@@ -79,7 +79,7 @@ impl<'a> State<'a> {
         let Some(value) = self.host.read_state(self.scope, key).await? else {
             return Ok(None);
         };
-        self.decode(key, value).map(Some)
+        decode(key, value).map(Some)
     }
 
     /// Sets a key; the last execution to succeed wins.
@@ -88,7 +88,7 @@ impl<'a> State<'a> {
     ///
     /// The value cannot be written as JSON, or the state of the instance would be larger than its limit (E42).
     pub async fn set<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<()> {
-        let value = self.encode(key, value)?;
+        let value = encode(key, value)?;
         self.host
             .write_state(self.scope, key, StateWrite::Set(value))
             .await
@@ -118,7 +118,7 @@ impl<'a> State<'a> {
     {
         let current = self.get(key).await?;
         let changed = change(current);
-        let value = self.encode(key, &changed)?;
+        let value = encode(key, &changed)?;
         self.host
             .write_state(self.scope, key, StateWrite::Update(value))
             .await?;
@@ -149,19 +149,19 @@ impl<'a> State<'a> {
             )
             .await
     }
+}
 
-    fn decode<T: DeserializeOwned>(&self, key: &str, value: Value) -> Result<T> {
-        serde_json::from_value(value).map_err(|fault| misfit(key, &fault))
-    }
+fn decode<T: DeserializeOwned>(key: &str, value: Value) -> Result<T> {
+    serde_json::from_value(value).map_err(|fault| misfit(key, &fault))
+}
 
-    fn encode<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<Value> {
-        serde_json::to_value(value).map_err(|fault| {
-            Error::new(format!(
-                "the value for state key `{key}` is not JSON: {fault}"
-            ))
-            .permanent()
-        })
-    }
+fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Value> {
+    serde_json::to_value(value).map_err(|fault| {
+        Error::new(format!(
+            "the value for state key `{key}` is not JSON: {fault}"
+        ))
+        .permanent()
+    })
 }
 
 fn misfit(key: &str, fault: &serde_json::Error) -> Error {

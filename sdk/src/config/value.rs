@@ -268,13 +268,13 @@ pub trait PickList: Sized + Copy + Send + Sync + 'static {
 #[diagnostic::do_not_recommend]
 impl<P: PickList> ConfigValue for P {
     fn decode(value: &Value) -> Result<Self, String> {
-        let named = |name: &str| {
+        let choice_of = |name: &str| {
             P::CHOICES
                 .iter()
                 .find(|(choice, _)| *choice == name)
                 .map(|(_, choice)| *choice)
         };
-        value.as_str().and_then(named).ok_or_else(|| {
+        value.as_str().and_then(choice_of).ok_or_else(|| {
             let names: Vec<String> = P::CHOICES
                 .iter()
                 .map(|(name, _)| format!("`{name}`"))

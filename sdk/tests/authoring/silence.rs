@@ -50,7 +50,7 @@ impl Host for Silence {
         refuse()
     }
 
-    fn end_step<'a>(&'a self, _step: StepId, _end: StepEnd) -> BoxFuture<'a, Result<()>> {
+    fn end_step(&self, _step: StepId, _end: StepEnd) -> BoxFuture<'_, Result<()>> {
         refuse()
     }
 
