@@ -285,7 +285,7 @@ impl Engine {
         let mut lines = None;
         let mut body = &invocation.payload.body;
         if let Some(triggered) = &invocation.triggered {
-            stored.triggered = true;
+            stored.triggered = Some(triggered.end.clone());
             stored.trigger_state.clone_from(&triggered.state);
             lines.clone_from(&triggered.lines);
             if let Some(changed) = &triggered.payload {

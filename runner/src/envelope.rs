@@ -25,7 +25,7 @@ impl StoredPayload {
             tick: payload.tick.clone(),
             cursor: payload.cursor.clone(),
             trigger_body: None,
-            triggered: false,
+            triggered: None,
             trigger_state: Vec::new(),
             raw_body: payload.raw_body.clone(),
         }

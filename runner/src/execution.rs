@@ -27,7 +27,7 @@ use self::overlay::StateOwner;
 use crate::clock;
 use crate::instance::Instance;
 use crate::ports::Ports;
-use crate::record::{Function, InvokedBy, PendingState, StepRecord};
+use crate::record::{Function, InvokedBy, PendingState, StepRecord, TriggerEnd};
 use crate::store::{StateChange, Write};
 
 /// One execution that is about to run.
@@ -53,8 +53,8 @@ pub struct Run {
     pub invoke_url: Option<String>,
     /// What it is given.
     pub payload: Payload,
-    /// Whether `#[on_trigger]` has run already.
-    pub triggered: bool,
+    /// What `#[on_trigger]` decided, if it has run already.
+    pub triggered: Option<TriggerEnd>,
     /// What `#[on_trigger]` wrote to the state.
     pub trigger_state: Vec<PendingState>,
     /// The finished steps of its journal.
@@ -91,8 +91,8 @@ pub struct Triggered {
     pub payload: Option<Payload>,
     /// The answer to an asynchronous caller.
     pub response: Option<HttpResponse>,
-    /// Whether there is nothing new.
-    pub nothing_new: bool,
+    /// What is to run.
+    pub end: TriggerEnd,
     /// What it wrote to the state, committed when the execution succeeds.
     pub state: Vec<PendingState>,
     /// What it wrote to the log.
@@ -178,7 +178,7 @@ pub async fn run_trigger(
         return Ok(Triggered {
             payload: None,
             response: None,
-            nothing_new: false,
+            end: TriggerEnd::PassedOn,
             state: Vec::new(),
             lines: None,
         });
@@ -217,7 +217,7 @@ pub async fn run_trigger(
     Ok(Triggered {
         payload: output.payload,
         response: output.response,
-        nothing_new: output.nothing_new,
+        end: trigger_end(output.nothing_new, output.page),
         state,
         lines: host.take_lines(),
     })
@@ -318,19 +318,31 @@ async fn call_functions(call: Call, run: Run) -> Ended {
 async fn call_flow(call: Call, run: Run) -> Result<Ended> {
     let functions = &run.flow.functions;
     let mut payload = run.payload;
-    if let Some(on_trigger) = functions.on_trigger.as_ref().filter(|_| !run.triggered) {
-        let output = on_trigger.call(call.clone(), payload.clone()).await?;
-        if output.nothing_new {
-            return Ok(Ended::NothingNew);
+    let end = match (run.triggered, &functions.on_trigger) {
+        (Some(end), _) => end,
+        (None, None) => TriggerEnd::PassedOn,
+        (None, Some(on_trigger)) => {
+            let output = on_trigger.call(call.clone(), payload.clone()).await?;
+            payload = output.payload.unwrap_or(payload);
+            trigger_end(output.nothing_new, output.page)
         }
-        if let Some(page) = output.page {
-            return Ok(Ended::Page(page));
-        }
-        payload = output.payload.unwrap_or(payload);
+    };
+    match end {
+        TriggerEnd::PassedOn => {}
+        TriggerEnd::NothingNew => return Ok(Ended::NothingNew),
+        TriggerEnd::Page { items, cursor } => return Ok(Ended::Page(Page { items, cursor })),
     }
     match &functions.on_execution {
         Some(on_execution) => on_execution.call(call, payload).await.map(Ended::Output),
         None => Ok(Ended::Output(Output::default())),
+    }
+}
+
+fn trigger_end(nothing_new: bool, page: Option<Page>) -> TriggerEnd {
+    match page {
+        _ if nothing_new => TriggerEnd::NothingNew,
+        Some(Page { items, cursor }) => TriggerEnd::Page { items, cursor },
+        None => TriggerEnd::PassedOn,
     }
 }
 

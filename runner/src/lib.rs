@@ -3,6 +3,7 @@
 pub mod calendar;
 pub mod clock;
 pub mod decode;
+pub mod deploy;
 pub mod engine;
 pub mod entropy;
 pub mod envelope;
@@ -11,12 +12,19 @@ pub mod instance;
 pub mod lane;
 pub mod outbound;
 pub mod ports;
+pub mod rate;
 pub mod record;
 pub mod redaction;
+pub mod retention;
+mod runner;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod settings;
 pub mod signature;
 pub mod spawn;
 pub mod store;
+pub mod timer;
 pub mod vault;
+pub mod webhook;
+
+pub use crate::runner::{Runner, StartError};

@@ -177,13 +177,30 @@ pub struct StoredPayload {
     /// The body that `#[on_trigger]` made, if it made one, as a JSON text: it may be nested as deep as JSON may be at all.
     /// `None` reads the raw body again.
     pub trigger_body: Option<String>,
-    /// Whether `#[on_trigger]` has run, before the execution was accepted.
-    pub triggered: bool,
+    /// What `#[on_trigger]` decided, if it has run before the execution was accepted.
+    pub triggered: Option<TriggerEnd>,
     /// The changes of state that `#[on_trigger]` made, committed when the execution succeeds.
     pub trigger_state: Vec<PendingState>,
     /// The raw body; kept beside the rest.
     #[serde(skip)]
     pub raw_body: Bytes,
+}
+
+/// What `#[on_trigger]` decided about the rest of the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TriggerEnd {
+    /// `#[on_execution]` runs.
+    PassedOn,
+    /// There is nothing new: nothing runs.
+    NothingNew,
+    /// A page of items: each slice becomes an execution (E6).
+    Page {
+        /// The items.
+        items: Vec<Value>,
+        /// Where the next page begins.
+        cursor: Option<Value>,
+    },
 }
 
 /// The bytes of a header value: text where it is text.

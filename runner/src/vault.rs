@@ -5,6 +5,12 @@ pub struct Vault;
 #[error("x")]
 pub struct VaultError;
 impl Vault {
+    pub fn sign(&self, t: &str) -> String {
+        t.len().to_string()
+    }
+    pub fn verify(&self, t: &str, s: &str) -> bool {
+        self.sign(t) == s
+    }
     pub fn clear() -> Self {
         Self
     }

@@ -17,9 +17,9 @@ pub enum StateScope {
     Execution,
     /// One flow of an instance.
     Instance,
-    /// All flows of an instance; removed when another version is deployed.
+    /// All flows of an instance.
     CrossFlow,
-    /// All flows of an instance, whatever the version.
+    /// All flows of an instance, promised to survive every version.
     Integration,
 }
 

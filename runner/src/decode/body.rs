@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use sdk::Body;
 
-pub use super::fault::{BodyFault, BodyLimits};
+use super::fault::{BodyFault, BodyLimits};
 
 use super::compression::decompress;
 use super::form::read_form;

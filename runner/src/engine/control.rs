@@ -248,7 +248,7 @@ fn replayed(payload: &Arc<StoredPayload>, from: ReplayFrom) -> Arc<StoredPayload
         ReplayFrom::Start => {
             let from_start = StoredPayload {
                 trigger_body: None,
-                triggered: false,
+                triggered: None,
                 trigger_state: Vec::new(),
                 ..payload.as_ref().clone()
             };

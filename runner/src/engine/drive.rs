@@ -152,7 +152,7 @@ impl Engine {
             accepted_at: execution.accepted_at,
             invoke_url: stored.invoke_url.clone(),
             payload: stored.to_payload(&self.body_limits())?,
-            triggered: stored.triggered,
+            triggered: stored.triggered.clone(),
             trigger_state: stored.trigger_state.clone(),
             steps,
             log_lines,

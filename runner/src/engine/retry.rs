@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use super::drive::{FollowUp, Verdict};
 use super::{Engine, Job, lock};
-use crate::record::{Execution, Function, InvokedBy, ResultType, Status, StoredPayload};
+use crate::record::{
+    Execution, Function, InvokedBy, ResultType, Status, StoredPayload, TriggerEnd,
+};
 use crate::store::{Accept, Finish, Write};
 
 impl FollowUp {
@@ -86,7 +88,7 @@ impl Engine {
                 };
                 let payload = StoredPayload {
                     trigger_body: Some(body.to_string()),
-                    triggered: true,
+                    triggered: Some(TriggerEnd::PassedOn),
                     ..self.payload_for_slice(job)
                 };
                 self.slice(job, payload, now)
@@ -95,7 +97,7 @@ impl Engine {
         if let Some(cursor) = &page.cursor {
             let payload = StoredPayload {
                 cursor: Some(cursor.clone()),
-                triggered: false,
+                triggered: None,
                 ..self.payload_for_slice(job)
             };
             slices.push(self.slice(job, payload, now));

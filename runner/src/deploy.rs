@@ -1,0 +1,470 @@
+//! Sets instances up, changes them and takes them away (E50 to E53).
+//!
+//! One thing at a time happens to an instance. Whatever a lifecycle function did is recorded like an execution, so that it can be
+//! looked up; each function must be idempotent, because a deploy that failed is deployed again.
+
+mod lifecycle;
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sdk::config::{ConfigFaults, ConfigValues};
+use sdk::id::{CustomerId, FlowKey, InstanceId};
+use sdk::options::Security;
+use sdk::trigger::TriggerKind;
+
+pub use self::lifecycle::{DeployReport, LifecycleEnd};
+use crate::engine::{AcceptError, Engine};
+use crate::instance::{ApiKey, Instance, InstanceFacts, InstanceSecrets, InstanceStatus};
+use crate::record::{Function, InvokedBy};
+use crate::store::{Commit, StoreError, Write};
+use crate::timer::Timer;
+
+/// Sets instances up, changes them and takes them away.
+pub struct Deployer {
+    engine: Arc<Engine>,
+    timer: Arc<Timer>,
+    busy: Mutex<HashSet<InstanceId>>,
+}
+
+/// What an instance is set up with.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeployRequest {
+    /// The name that people read; the customer's name if it is not given.
+    pub name: Option<String>,
+    /// The customer for whom the instance is set up.
+    pub customer: Option<Customer>,
+    /// The values of the config variables; at a redeploy those of the last deploy if they are not given.
+    pub config: Option<ConfigValues>,
+    /// API keys by flow, for flows that need one before they can be deployed (W6).
+    #[serde(default)]
+    pub api_keys: BTreeMap<FlowKey, Vec<String>>,
+}
+
+/// A customer, as the product that ships the integration knows it.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Customer {
+    /// The customer's id.
+    pub id: CustomerId,
+    /// The customer's name; the id if it is not given.
+    pub name: Option<String>,
+}
+
+/// Why an instance was not set up, changed or taken away.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeployError {
+    /// There is no such instance.
+    #[error("there is no instance `{0}`")]
+    Unknown(InstanceId),
+    /// Something else happens to it at the moment.
+    #[error("instance `{0}` is being deployed or removed; try again when that has ended")]
+    Busy(InstanceId),
+    /// The config values do not fit.
+    #[error("the config values do not fit: {0}")]
+    Config(ConfigFaults),
+    /// A schedule is wrong or can never fire.
+    #[error("the schedule of flow `{flow}` {fault}")]
+    Schedule {
+        /// The flow.
+        flow: FlowKey,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// A flow that demands an API key has none (W6).
+    #[error("flow `{0}` needs an API key before it can be deployed; give one under `api_keys`")]
+    KeyMissing(FlowKey),
+    /// There is no such flow.
+    #[error("the integration has no flow `{0}`")]
+    UnknownFlow(FlowKey),
+    /// The state of the instance does not allow it.
+    #[error("instance `{0}` is {1}")]
+    WrongStatus(InstanceId, &'static str),
+    /// A lifecycle function was not accepted.
+    #[error(transparent)]
+    Refused(#[from] AcceptError),
+    /// The store did not take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Deployer {
+    /// Deploys instances on an engine; their schedules go to the timer.
+    pub fn new(engine: Arc<Engine>, timer: Arc<Timer>) -> Self {
+        Self {
+            engine,
+            timer,
+            busy: Mutex::default(),
+        }
+    }
+
+    /// Sets an instance up, or changes the one with this id: validates, runs every `#[on_instance_deploy]` one after another, starts
+    /// the flows that a deploy triggers, and turns the schedules on (E51). The report tells how each function ended; an error of one
+    /// stops the deploy and leaves the instance closed.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was done: the values do not fit, a schedule is wrong, a key is missing, or the store cannot take it.
+    pub async fn deploy(
+        &self,
+        id: Option<InstanceId>,
+        request: DeployRequest,
+    ) -> Result<DeployReport, DeployError> {
+        let now = self.engine.ports.clock.now();
+        let existing = match &id {
+            Some(id) => Some(
+                self.engine
+                    .instances
+                    .get(id)
+                    .ok_or_else(|| DeployError::Unknown(id.clone()))?,
+            ),
+            None => None,
+        };
+        let id = id.unwrap_or_else(|| self.engine.ports.entropy.instance_id(now));
+        let _turn = self.take_turn(&id)?;
+        let instance = Arc::new(self.instance(id, existing.as_deref(), request)?);
+        self.keep(Arc::clone(&instance), "deploy").await?;
+        // A schedule that has changed must not fire on the old config while the deploy functions run.
+        self.timer.remove(&instance.id);
+        let functions = self.run_deploy_functions(&instance).await?;
+        let failed = functions.iter().any(LifecycleEnd::failed);
+        let status = if failed {
+            InstanceStatus::DeployFailed
+        } else {
+            InstanceStatus::Active
+        };
+        let instance = self.change(&instance.id, "deployed", |facts, _| {
+            facts.status = status;
+            let succeeded = functions
+                .iter()
+                .filter(|end| end.function == Function::OnFirstDeploy && !end.failed());
+            facts
+                .first_deploys
+                .extend(succeeded.map(|end| end.flow.clone()));
+        });
+        let instance = instance.await?;
+        if !failed {
+            self.start_flows(
+                &instance,
+                |kind| matches!(kind, TriggerKind::InstanceDeploy),
+                InvokedBy::DeployFlow,
+            )
+            .await?;
+            self.schedule(&instance).await?;
+        }
+        Ok(DeployReport {
+            instance,
+            functions,
+            succeeded: !failed,
+        })
+    }
+
+    /// Takes an instance away: endpoints and schedules off, every `#[on_instance_remove]`, the flows that a removal triggers, then
+    /// state and secrets are erased (E52). When a function fails the instance stays, closed, so that it can be removed again; `force`
+    /// erases it all the same.
+    ///
+    /// # Errors
+    ///
+    /// There is no such instance, something else happens to it, or the store cannot take it.
+    pub async fn remove(&self, id: &InstanceId, force: bool) -> Result<DeployReport, DeployError> {
+        let _turn = self.take_turn(id)?;
+        self.timer.remove(id);
+        let instance = self
+            .change(id, "remove", |facts, _| {
+                facts.status = InstanceStatus::Removing
+            })
+            .await?;
+        let mut functions = self.run_remove_functions(&instance).await?;
+        if !functions.iter().any(LifecycleEnd::failed) || force {
+            functions.extend(self.run_remove_flows(&instance).await?);
+        }
+        let failed = functions.iter().any(LifecycleEnd::failed);
+        if !failed || force {
+            let erase = Write::EraseInstance(id.clone());
+            self.engine
+                .ports
+                .store
+                .commit(Commit::new("erase", vec![erase]))
+                .await?;
+            self.engine.instances.remove(id);
+        }
+        Ok(DeployReport {
+            instance,
+            functions,
+            succeeded: !failed,
+        })
+    }
+
+    /// Closes the endpoints of an instance and stops its schedules (W7, E53).
+    ///
+    /// # Errors
+    ///
+    /// There is no such instance, it is not active, or the store cannot take it.
+    pub async fn pause(&self, id: &InstanceId) -> Result<Arc<Instance>, DeployError> {
+        let _turn = self.take_turn(id)?;
+        self.demand(id, InstanceStatus::Active, "not active")?;
+        let instance = self
+            .change(id, "pause", |facts, _| {
+                facts.status = InstanceStatus::Paused
+            })
+            .await?;
+        self.timer.remove(id);
+        Ok(instance)
+    }
+
+    /// Opens a paused instance again; its schedules go on from now (E53).
+    ///
+    /// # Errors
+    ///
+    /// There is no such instance, it is not paused, or the store cannot take it.
+    pub async fn resume(&self, id: &InstanceId) -> Result<Arc<Instance>, DeployError> {
+        let _turn = self.take_turn(id)?;
+        self.demand(id, InstanceStatus::Paused, "not paused")?;
+        let instance = self
+            .change(id, "resume", |facts, _| {
+                facts.status = InstanceStatus::Active
+            })
+            .await?;
+        self.schedule(&instance).await?;
+        Ok(instance)
+    }
+
+    /// Makes an API key for a flow and returns it: it is shown this once (W6).
+    ///
+    /// # Errors
+    ///
+    /// There is no such instance or flow, or the store cannot take it.
+    pub async fn add_key(&self, id: &InstanceId, flow: &FlowKey) -> Result<ApiKey, DeployError> {
+        let _turn = self.take_turn(id)?;
+        self.demand_flow(flow)?;
+        let ports = &self.engine.ports;
+        let key = ApiKey {
+            id: ports.entropy.unguessable(),
+            made_at: ports.clock.now(),
+            key: ports.entropy.unguessable(),
+        };
+        let made = key.clone();
+        self.change(id, "keys", |_, secrets| {
+            secrets.keys.entry(flow.clone()).or_default().push(made)
+        })
+        .await?;
+        Ok(key)
+    }
+
+    /// Deletes an API key of a flow, by its id; returns whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// There is no such instance or flow, or the store cannot take it.
+    pub async fn delete_key(
+        &self,
+        id: &InstanceId,
+        flow: &FlowKey,
+        key: &str,
+    ) -> Result<bool, DeployError> {
+        let _turn = self.take_turn(id)?;
+        self.demand_flow(flow)?;
+        let mut found = false;
+        self.change(id, "keys", |_, secrets| {
+            if let Some(keys) = secrets.keys.get_mut(flow) {
+                let before = keys.len();
+                keys.retain(|kept| kept.id != key);
+                found = keys.len() < before;
+            }
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// Checks a request and puts the instance together that it describes.
+    fn instance(
+        &self,
+        id: InstanceId,
+        existing: Option<&Instance>,
+        request: DeployRequest,
+    ) -> Result<Instance, DeployError> {
+        let ports = &self.engine.ports;
+        let now = ports.clock.now();
+        let before = existing.map(|instance| &instance.facts);
+        let values = request
+            .config
+            .or_else(|| existing.map(|instance| instance.secrets.values.clone()))
+            .unwrap_or_default();
+        let config = ports
+            .integration
+            .decode_config(&values)
+            .map_err(DeployError::Config)?;
+        self.timer
+            .check(&ports.integration, &config)
+            .map_err(|(flow, fault)| DeployError::Schedule { flow, fault })?;
+
+        let mut keys = existing
+            .map(|instance| instance.secrets.keys.clone())
+            .unwrap_or_default();
+        for (flow, given) in request.api_keys {
+            self.demand_flow(&flow)?;
+            let made = given.into_iter().map(|key| ApiKey {
+                id: ports.entropy.unguessable(),
+                made_at: now,
+                key,
+            });
+            keys.insert(flow, made.collect());
+        }
+        let (customer_id, customer_name) = match (request.customer, before) {
+            (Some(customer), _) => {
+                let name = customer.name.unwrap_or_else(|| customer.id.to_string());
+                (customer.id, name)
+            }
+            (None, Some(before)) => (before.customer_id.clone(), before.customer_name.clone()),
+            (None, None) => (CustomerId::new(id.as_str()), id.to_string()),
+        };
+        let name = request
+            .name
+            .or_else(|| before.map(|before| before.name.clone()))
+            .unwrap_or_else(|| customer_name.clone());
+        let mut endpoints = BTreeMap::new();
+        for flow in &ports.integration.flows {
+            let options = &flow.options;
+            if options.security == Security::CustomerRequired
+                && keys.get(options.key).is_none_or(Vec::is_empty)
+            {
+                return Err(DeployError::KeyMissing(options.key.into()));
+            }
+            let kept = before
+                .and_then(|before| before.endpoints.get(options.key))
+                .cloned();
+            endpoints.insert(
+                FlowKey::new(options.key),
+                kept.unwrap_or_else(|| ports.entropy.unguessable()),
+            );
+        }
+        let facts = InstanceFacts {
+            name,
+            customer_id,
+            customer_name,
+            status: InstanceStatus::Deploying,
+            version: ports.integration.version.clone(),
+            first_deployed_at: before.map_or(now, |before| before.first_deployed_at),
+            deployed_at: now,
+            endpoints,
+            first_deploys: before
+                .map(|before| before.first_deploys.clone())
+                .unwrap_or_default(),
+        };
+        let secrets = InstanceSecrets { values, keys };
+        Ok(Instance::new(
+            id,
+            facts,
+            secrets,
+            config,
+            &ports.integration,
+            &ports.public_url,
+        ))
+    }
+
+    /// Stores an instance, and puts it in the place of the one in memory.
+    async fn keep(&self, instance: Arc<Instance>, point: &'static str) -> Result<(), DeployError> {
+        let ports = &self.engine.ports;
+        let record = instance.record(&ports.vault);
+        ports
+            .store
+            .commit(Commit::new(point, vec![Write::PutInstance(record)]))
+            .await?;
+        self.engine.instances.put(instance);
+        Ok(())
+    }
+
+    async fn change(
+        &self,
+        id: &InstanceId,
+        point: &'static str,
+        change: impl FnOnce(&mut InstanceFacts, &mut InstanceSecrets),
+    ) -> Result<Arc<Instance>, DeployError> {
+        let before = self
+            .engine
+            .instances
+            .get(id)
+            .ok_or_else(|| DeployError::Unknown(id.clone()))?;
+        let (mut facts, mut secrets) = (before.facts.clone(), before.secrets.clone());
+        change(&mut facts, &mut secrets);
+        let ports = &self.engine.ports;
+        let config = Arc::clone(&before.config);
+        let instance = Instance::new(
+            id.clone(),
+            facts,
+            secrets,
+            config,
+            &ports.integration,
+            &ports.public_url,
+        );
+        let instance = Arc::new(instance);
+        self.keep(Arc::clone(&instance), point).await?;
+        Ok(instance)
+    }
+
+    async fn schedule(&self, instance: &Arc<Instance>) -> Result<(), DeployError> {
+        self.timer.put(instance).await.map_err(DeployError::Store)
+    }
+
+    fn demand(
+        &self,
+        id: &InstanceId,
+        status: InstanceStatus,
+        otherwise: &'static str,
+    ) -> Result<(), DeployError> {
+        let instance = self
+            .engine
+            .instances
+            .get(id)
+            .ok_or_else(|| DeployError::Unknown(id.clone()))?;
+        if instance.facts.status == status {
+            Ok(())
+        } else {
+            Err(DeployError::WrongStatus(id.clone(), otherwise))
+        }
+    }
+
+    fn demand_flow(&self, flow: &FlowKey) -> Result<(), DeployError> {
+        match self.engine.ports.integration.flow(flow.as_str()) {
+            Some(_) => Ok(()),
+            None => Err(DeployError::UnknownFlow(flow.clone())),
+        }
+    }
+
+    fn take_turn(&self, id: &InstanceId) -> Result<Turn<'_>, DeployError> {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if busy.insert(id.clone()) {
+            Ok(Turn {
+                deployer: self,
+                id: id.clone(),
+            })
+        } else {
+            Err(DeployError::Busy(id.clone()))
+        }
+    }
+}
+
+/// The right to change an instance; the next one may when this is dropped.
+struct Turn<'a> {
+    deployer: &'a Deployer,
+    id: InstanceId,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.deployer
+            .busy
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.id);
+    }
+}
+
+impl fmt::Debug for Deployer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Deployer")
+    }
+}

@@ -1,0 +1,81 @@
+//! Takes away what need not be kept any longer (E30), in small bites, so that nothing else waits for it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sdk::time::{hours, seconds};
+
+use crate::ports::Ports;
+use crate::store::{Commit, Prune, Write};
+
+/// How much is taken away at once.
+const BITE: u32 = 500;
+/// How often a bite is taken while there may be more.
+const PAUSE: Duration = seconds(1);
+/// How many bites are taken in a row.
+const BITES: u32 = 200;
+/// How often retention looks.
+const EVERY: Duration = hours(1);
+
+/// Takes away what need not be kept any longer.
+pub struct Retention {
+    ports: Arc<Ports>,
+}
+
+impl Retention {
+    /// Makes the task; [`run`](Self::run) it.
+    pub fn new(ports: Arc<Ports>) -> Self {
+        Self { ports }
+    }
+
+    /// Looks once an hour, for ever.
+    pub async fn run(self) {
+        loop {
+            self.ports.clock.sleep(EVERY).await;
+            for _ in 0..BITES {
+                if !self.bite().await {
+                    break;
+                }
+                self.ports.clock.sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// Takes one bite; says whether there may be more.
+    async fn bite(&self) -> bool {
+        let settings = &self.ports.settings;
+        let now = self.ports.clock.now();
+        let before = |kept: u64| now - Duration::from_secs(kept);
+        let prune = Prune {
+            executions_before: before(settings.keep_executions_seconds),
+            logs_before: before(settings.keep_logs_seconds),
+            results_before: before(settings.keep_results_seconds),
+            claims_before: now,
+            at_most: BITE,
+        };
+        let oldest = crate::store::ExecutionFilter {
+            until: Some(prune.executions_before),
+            ..Default::default()
+        };
+        let committed = self
+            .ports
+            .store
+            .commit(Commit::new("prune", vec![Write::Prune(prune)]))
+            .await;
+        // A store that fails is asked again at the next hour.
+        committed.is_ok()
+            && self
+                .ports
+                .store
+                .executions(&oldest, None, 1)
+                .await
+                .is_ok_and(|left| !left.is_empty())
+    }
+}
+
+impl fmt::Debug for Retention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Retention")
+    }
+}

@@ -1,0 +1,177 @@
+//! The runner: owns the parts, starts them in order and stops them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::task::AbortHandle;
+
+use crate::deploy::{Customer, DeployError, DeployRequest, Deployer};
+use crate::engine::Engine;
+use crate::instance::{Instance, InstanceError, InstanceStatus, Instances};
+use crate::ports::Ports;
+use crate::retention::Retention;
+use crate::store::StoreError;
+use crate::timer::Timer;
+use crate::webhook::Ingress;
+
+/// A running integration: what a server puts on sockets and a simulation drives by hand.
+pub struct Runner {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// The front door.
+    pub ingress: Arc<Ingress>,
+    /// Sets instances up and takes them away.
+    pub deployer: Arc<Deployer>,
+    /// The schedules.
+    pub timer: Arc<Timer>,
+    tasks: Vec<AbortHandle>,
+}
+
+/// Why a runner did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The store cannot be read.
+    #[error("the store cannot be read")]
+    Store(#[from] StoreError),
+    /// An instance that is stored cannot be used.
+    #[error(transparent)]
+    Instance(#[from] InstanceError),
+    /// The local instance cannot be deployed.
+    #[error("the local instance cannot be deployed")]
+    Local(#[source] DeployError),
+    /// A deploy function of the local instance failed.
+    #[error("the local instance cannot be deployed: flow `{flow}`: {error}")]
+    LocalFunction {
+        /// The flow.
+        flow: sdk::id::FlowKey,
+        /// Why its function failed.
+        error: String,
+    },
+}
+
+impl Runner {
+    /// Starts a runner: reads the instances, takes up what is unfinished, turns the schedules on.
+    ///
+    /// # Errors
+    ///
+    /// The store or an instance in it cannot be read.
+    pub async fn start(ports: Ports) -> Result<Self, StartError> {
+        let ports = Arc::new(ports);
+        let instances = Arc::new(Instances::default());
+        for record in ports.store.instances().await? {
+            let instance =
+                Instance::read(&record, &ports.vault, &ports.integration, &ports.public_url)?;
+            instances.put(Arc::new(instance));
+        }
+        let engine = Engine::new(Arc::clone(&ports), Arc::clone(&instances));
+        engine.recover().await?;
+        let timer = Timer::new(Arc::clone(&engine));
+        for instance in instances.all() {
+            if instance.facts.status == InstanceStatus::Active {
+                timer.put(&instance).await?;
+            }
+        }
+        let ticking = Arc::clone(&timer);
+        let retention = Retention::new(Arc::clone(&ports));
+        let tasks = vec![
+            ports
+                .spawn
+                .engine(Box::pin(async move { ticking.run().await })),
+            ports.spawn.engine(Box::pin(retention.run())),
+        ];
+        Ok(Self {
+            ingress: Arc::new(Ingress::new(Arc::clone(&engine))),
+            deployer: Arc::new(Deployer::new(Arc::clone(&engine), Arc::clone(&timer))),
+            timer,
+            engine,
+            tasks,
+        })
+    }
+
+    /// Deploys the local instance that the integration describes, if it describes one and it is not there yet.
+    ///
+    /// # Errors
+    ///
+    /// Its config values do not fit, or one of its deploy functions fails.
+    pub async fn deploy_local(&self) -> Result<Option<Arc<Instance>>, StartError> {
+        let Some(config) = self.engine.ports.integration.local.clone() else {
+            return Ok(None);
+        };
+        let existing = self
+            .engine
+            .instances
+            .all()
+            .into_iter()
+            .find(|instance| instance.facts.customer_id.as_str() == LOCAL);
+        let known = existing
+            .as_ref()
+            .filter(|instance| self.is_current(instance));
+        if let Some(instance) = known {
+            return Ok(Some(Arc::clone(instance)));
+        }
+        let request = DeployRequest {
+            name: Some(LOCAL.to_owned()),
+            customer: Some(Customer {
+                id: LOCAL.into(),
+                name: Some(LOCAL.to_owned()),
+            }),
+            config: Some(config),
+            api_keys: BTreeMap::new(),
+        };
+        let id = existing.map(|instance| instance.id.clone());
+        let report = self
+            .deployer
+            .deploy(id, request)
+            .await
+            .map_err(StartError::Local)?;
+        if let Some(failed) = report.functions.iter().find(|end| end.failed()) {
+            let error = failed.error.clone().unwrap_or_default();
+            return Err(StartError::LocalFunction {
+                flow: failed.flow.clone(),
+                error,
+            });
+        }
+        Ok(Some(report.instance))
+    }
+
+    /// Says whether a stored local instance fits this build: it is active, and has an endpoint for every flow.
+    fn is_current(&self, instance: &Instance) -> bool {
+        let integration = &self.engine.ports.integration;
+        let same_version = instance.facts.version == integration.version;
+        let every_flow = integration
+            .flows
+            .iter()
+            .all(|flow| instance.facts.endpoints.contains_key(flow.options.key));
+        matches!(
+            instance.facts.status,
+            InstanceStatus::Active | InstanceStatus::Paused
+        ) && same_version
+            && every_flow
+    }
+
+    /// Takes no new work, gives what runs its time, and stops (G8).
+    pub async fn stop(&self) {
+        self.engine.stop().await;
+        self.abort();
+    }
+
+    /// Stops at once, as a crash does: what runs is left as it is.
+    pub fn abort(&self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// The customer of the local instance.
+const LOCAL: &str = "local";
+
+impl fmt::Debug for Runner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runner")
+            .field("engine", &self.engine)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,371 @@
+//! HTTP request → invocation → HTTP response: the only room that knows both.
+//!
+//! The order of the checks is the contract: endpoint, rate, pause, API key, handshake, signature over the raw bytes, body, trigger,
+//! accept. Whatever is refused before the trigger leaves nothing but a count (G6).
+
+mod answer;
+mod received;
+mod results;
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use sdk::host::BoxFuture;
+use sdk::id::ExecutionId;
+use sdk::options::Respond;
+
+pub use self::answer::Answer;
+use self::received::Received;
+use crate::decode::read_path;
+use crate::engine::{AcceptError, Accepted, Engine, Invocation, Outcome};
+use crate::execution::{self, Dispatch, Run};
+use crate::ports::Ports;
+use crate::rate::RateLimit;
+use crate::record::{Function, InvokedBy, ResultType, StoredOutput};
+use crate::store::{DedupeClaim, StoreResult};
+
+/// The front door: every webhook comes in here, from a socket or from a test.
+pub struct Ingress {
+    engine: Arc<Engine>,
+    rate: RateLimit,
+}
+
+impl Ingress {
+    /// Opens the front door of an engine.
+    pub fn new(engine: Arc<Engine>) -> Self {
+        let rate = RateLimit::new(engine.ports.settings.rate_per_second);
+        Self { engine, rate }
+    }
+
+    /// Answers a request. The returned future must be driven to its end also when the caller goes away: what was accepted runs.
+    pub fn receive(self: &Arc<Self>, request: Request<Bytes>) -> BoxFuture<'static, Answer> {
+        let ingress = Arc::clone(self);
+        Box::pin(async move {
+            if request.uri().path().starts_with(results::PATH) {
+                return results::serve(ingress.ports(), &request).await;
+            }
+            ingress
+                .trigger(request)
+                .await
+                .unwrap_or_else(|refusal| *refusal)
+        })
+    }
+
+    async fn trigger(&self, request: Request<Bytes>) -> Result<Answer, Box<Answer>> {
+        let path = read_path(request.uri().path())
+            .map_err(|fault| Box::new(answer::error(fault.status(), &fault.to_string())))?;
+        let Some((instance, flow)) = self.engine.instances.at_endpoint(&path.endpoint) else {
+            return Err(Box::new(answer::error(
+                StatusCode::NOT_FOUND,
+                "There is no endpoint at this URL.",
+            )));
+        };
+        let Some(flow) = self.ports().integration.flow(flow.as_str()).map(Arc::clone) else {
+            return Err(Box::new(answer::error(
+                StatusCode::NOT_FOUND,
+                "There is no endpoint at this URL.",
+            )));
+        };
+        self.check_rate(&path.endpoint)?;
+        let received = Received {
+            instance,
+            flow,
+            fragment: path.fragment,
+            request,
+        };
+        received.check_open()?;
+        received.check_key()?;
+        if let Some(answer) = received.handshake(self.ports().clock.now(), &self.ports().public_url)
+        {
+            return Ok(answer);
+        }
+        received.check_method()?;
+        received.check_signature(self.ports().clock.now(), &self.ports().public_url)?;
+        self.invoke(received).await
+    }
+
+    fn check_rate(&self, endpoint: &str) -> Result<(), Box<Answer>> {
+        if self.rate.take(endpoint, self.ports().clock.now()) {
+            return Ok(());
+        }
+        let text = format!(
+            "Endpoint with id: {endpoint} has exceeded maximum allowed throughput of {} requests/second. Please throttle your requests.",
+            self.ports().settings.rate_per_second
+        );
+        let mut refusal = answer::error(StatusCode::TOO_MANY_REQUESTS, &text);
+        refusal.headers_mut().insert(
+            http::header::RETRY_AFTER,
+            http::HeaderValue::from_static("1"),
+        );
+        Err(Box::new(refusal))
+    }
+
+    /// From a request that has passed every check to the answer.
+    async fn invoke(&self, received: Received) -> Result<Answer, Box<Answer>> {
+        let prefix = self.ports().settings.header_prefix.clone();
+        let wishes = received.wishes(&prefix);
+        let invoke_url = received.url(&self.ports().public_url);
+        let idempotency = received.idempotency_key();
+        let (instance, flow) = (Arc::clone(&received.instance), Arc::clone(&received.flow));
+        let payload = received.into_payload(&self.engine.body_limits())?;
+        let id = self.ports().entropy.execution_id(self.ports().clock.now());
+
+        let synchronous = wishes
+            .synchronous
+            .unwrap_or(flow.options.respond != Respond::Accepted);
+        let mut invocation = Invocation::new(instance, flow, InvokedBy::Webhook, payload);
+        invocation.invoke_url = Some(invoke_url);
+        invocation.synchronous = synchronous;
+        invocation.id = Some(id);
+        self.run_trigger(&mut invocation).await?;
+        invocation.claims = self.claims(&invocation, idempotency);
+
+        let direct = wishes.direct || invocation.flow.options.respond == Respond::Directly;
+        let answer = invocation.answer.clone();
+        let mut response = match self.engine.accept(invocation).await {
+            Err(refusal) => return Err(Box::new(refused(&refusal))),
+            Ok(Accepted::TickTaken) => return Err(Box::new(answer::unavailable("Try again.", 1))),
+            Ok(Accepted::New { id, outcome: None }) => {
+                let response = answer.map_or_else(
+                    || answer::accepted(&id),
+                    |chosen| answer::chosen(&chosen, &id),
+                );
+                (id, response)
+            }
+            Ok(Accepted::New {
+                id,
+                outcome: Some(outcome),
+            }) => {
+                let response = self
+                    .answer_with_result(&id, direct, async move { outcome.await.ok() })
+                    .await;
+                (id, response)
+            }
+            Ok(Accepted::Duplicate(first)) => {
+                let response = self.answer_again(&first, synchronous, direct).await;
+                (first, response)
+            }
+        };
+        answer::name_execution(&mut response.1, &prefix, &response.0);
+        Ok(response.1)
+    }
+
+    /// Runs `#[on_trigger]` before anything is promised: it may refuse the request, answer it and change the payload (W21, W32).
+    async fn run_trigger(&self, invocation: &mut Invocation) -> Result<(), Box<Answer>> {
+        if invocation.flow.functions.on_trigger.is_none() {
+            return Ok(());
+        }
+        let now = self.ports().clock.now();
+        let id = invocation
+            .id
+            .clone()
+            .unwrap_or_else(|| self.ports().entropy.execution_id(now));
+        let run = Run {
+            journal: id.clone(),
+            id,
+            instance: Arc::clone(&invocation.instance),
+            flow: Arc::clone(&invocation.flow),
+            function: Function::OnExecution,
+            attempt: 1,
+            invoked_by: invocation.invoked_by,
+            accepted_at: now,
+            invoke_url: invocation.invoke_url.clone(),
+            payload: invocation.payload.clone(),
+            triggered: None,
+            trigger_state: Vec::new(),
+            steps: Vec::new(),
+            log_lines: 0,
+            time_limit: self.ports().settings.synchronous_limit(),
+        };
+        let dispatch = Arc::clone(&self.engine) as Arc<dyn Dispatch>;
+        let triggered = execution::run_trigger(&self.ports_handle(), &dispatch, &run)
+            .await
+            .map_err(|error| {
+                let clean = invocation.instance.redactor.text(&error.chain());
+                tracing::warn!(
+                    flow = invocation.flow.options.key,
+                    error = clean,
+                    "a trigger refused a request"
+                );
+                let status = error
+                    .status()
+                    .and_then(|code| StatusCode::from_u16(code).ok())
+                    .unwrap_or(StatusCode::BAD_REQUEST);
+                Box::new(answer::error(
+                    status,
+                    &invocation.instance.redactor.text(error.caller_text()),
+                ))
+            })?;
+        invocation.answer = triggered.response.as_ref().map(answer::keep);
+        invocation.triggered = Some(triggered);
+        Ok(())
+    }
+
+    /// The deliveries that this one must not repeat (W34, E25).
+    fn claims(&self, invocation: &Invocation, idempotency: Option<String>) -> Vec<DedupeClaim> {
+        let now = self.ports().clock.now();
+        let place = format!("{}/{}", invocation.instance.id, invocation.flow.options.key);
+        let mut claims = Vec::new();
+        if let Some(key) = idempotency {
+            let window = std::time::Duration::from_secs(self.ports().settings.idempotency_seconds);
+            claims.push(DedupeClaim {
+                value: format!("{place}/idempotency/{key}"),
+                until: now + window,
+            });
+        }
+        let changed = invocation
+            .triggered
+            .as_ref()
+            .and_then(|triggered| triggered.payload.as_ref());
+        let body = &changed.unwrap_or(&invocation.payload).body;
+        if let Some(dedupe) = &invocation.flow.options.dedupe
+            && let Some(value) = body
+                .pointer(dedupe.pointer())
+                .filter(|value| !value.is_null())
+        {
+            claims.push(DedupeClaim {
+                value: format!("{place}/dedupe/{value}"),
+                until: now + dedupe.window(),
+            });
+        }
+        claims
+    }
+
+    /// Holds the request open until the run ends, but no longer than the limit (W22 to W30).
+    async fn answer_with_result(
+        &self,
+        id: &ExecutionId,
+        direct: bool,
+        outcome: impl Future<Output = Option<Outcome>>,
+    ) -> Answer {
+        let limit = self.ports().settings.synchronous_limit();
+        let deadline = self.ports().clock.now() + limit;
+        match crate::clock::until(&*self.ports().clock, deadline, outcome).await {
+            Ok(Some(outcome)) => self.answer_outcome(&outcome, direct),
+            Ok(None) => answer::unavailable(
+                "The runner is stopping; the run goes on at its next start.",
+                5,
+            ),
+            Err(_) => {
+                let text = format!(
+                    "The run takes longer than {} seconds. It goes on; its result can be fetched by its execution id {id}.",
+                    limit.as_secs()
+                );
+                answer::error(StatusCode::GATEWAY_TIMEOUT, &text)
+            }
+        }
+    }
+
+    fn answer_outcome(&self, outcome: &Outcome, direct: bool) -> Answer {
+        if !outcome.recorded {
+            return answer::unavailable("The result cannot be stored now; try again later.", 5);
+        }
+        if let Some(error) = &outcome.error {
+            let status = error
+                .status
+                .and_then(|code| StatusCode::from_u16(code).ok())
+                .unwrap_or(StatusCode::BAD_REQUEST);
+            return answer::error(status, &error.text);
+        }
+        match &outcome.output {
+            Some(output) => self.answer_output(&outcome.id, output, direct),
+            None => answer::result(&nothing()),
+        }
+    }
+
+    fn answer_output(&self, id: &ExecutionId, output: &StoredOutput, direct: bool) -> Answer {
+        let fits = output.text_like && output.data.len() < self.ports().settings.direct_bytes;
+        if output.status.is_some() || (direct && fits) {
+            answer::result(output)
+        } else {
+            answer::see_result(&results::url(self.ports(), id), output)
+        }
+    }
+
+    /// Answers a delivery that came before as the first one was (W34).
+    async fn answer_again(&self, first: &ExecutionId, synchronous: bool, direct: bool) -> Answer {
+        if !synchronous {
+            return match self.ports().store.answer(first).await {
+                Ok(Some(chosen)) => answer::chosen(&chosen, first),
+                Ok(None) => answer::accepted(first),
+                Err(_) => {
+                    answer::unavailable("The first answer cannot be read now; try again later.", 5)
+                }
+            };
+        }
+        // The waiter is there before the store is asked: whichever way the first one ends, its end is seen.
+        let outcome = self.engine.wait_for(first);
+        match self.ended(first).await {
+            Ok(Some(outcome)) => self.answer_outcome(&outcome, direct),
+            Ok(None) => {
+                self.answer_with_result(first, direct, async move { outcome.await.ok() })
+                    .await
+            }
+            Err(_) => {
+                answer::unavailable("The first answer cannot be read now; try again later.", 5)
+            }
+        }
+    }
+
+    /// Returns how an execution ended, if it has.
+    async fn ended(&self, id: &ExecutionId) -> StoreResult<Option<Outcome>> {
+        let store = &self.ports().store;
+        let Some(execution) = store
+            .execution(id)
+            .await?
+            .filter(|execution| execution.status.is_final())
+        else {
+            return Ok(None);
+        };
+        let output = store.output(id).await?.map(Arc::new);
+        let error = execution
+            .error
+            .map(|text| crate::engine::OutcomeError { text, status: None });
+        let result = execution.result.unwrap_or(ResultType::Completed);
+        Ok(Some(Outcome {
+            id: id.clone(),
+            result,
+            output,
+            error,
+            recorded: true,
+        }))
+    }
+
+    fn ports(&self) -> &Ports {
+        &self.engine.ports
+    }
+
+    fn ports_handle(&self) -> Arc<Ports> {
+        Arc::clone(&self.engine.ports)
+    }
+}
+
+fn refused(refusal: &AcceptError) -> Answer {
+    match refusal {
+        AcceptError::Backlog => {
+            answer::unavailable("The runner has too much work waiting; try again later.", 5)
+        }
+        AcceptError::Stopping => answer::unavailable("The runner is stopping; try again.", 5),
+        AcceptError::Store(_) => {
+            answer::unavailable("The request cannot be stored now; try again later.", 5)
+        }
+    }
+}
+
+fn nothing() -> StoredOutput {
+    StoredOutput {
+        content_type: "application/json".to_owned(),
+        status: None,
+        headers: Vec::new(),
+        text_like: true,
+        data: Bytes::new(),
+    }
+}
+
+impl fmt::Debug for Ingress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ingress")
+    }
+}

@@ -1,0 +1,272 @@
+//! A request at an endpoint that exists, and the checks that it passes before anything of it is believed.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{Method, Request, StatusCode};
+use sdk::integration::FlowParts;
+use sdk::options::Security;
+use sdk::trigger::{TriggerKind, WebhookTrigger};
+use sdk::{Payload, Secret, Timestamp};
+use subtle::ConstantTimeEq as _;
+
+use super::answer::{self, Answer};
+use crate::decode::{BodyLimits, read_body, read_query};
+use crate::envelope::content_encoding;
+use crate::instance::{Instance, InstanceStatus};
+use crate::signature::{HandshakeKeys, HandshakeOutcome, SignedRequest, answer_handshake, verify};
+
+/// A request at an endpoint that exists.
+pub(super) struct Received {
+    pub(super) instance: Arc<Instance>,
+    pub(super) flow: Arc<FlowParts>,
+    /// The rest of the path, decoded.
+    pub(super) fragment: String,
+    pub(super) request: Request<Bytes>,
+}
+
+/// What the caller asks for of the answer (W23, W25).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wishes {
+    pub(super) synchronous: Option<bool>,
+    pub(super) direct: bool,
+}
+
+const API_KEY: HeaderName = HeaderName::from_static("api-key");
+
+impl Received {
+    /// Refuses what a paused or undeployed instance does not take (W7). While deploy functions run, the endpoint is open: other
+    /// systems call back before their subscription is answered.
+    pub(super) fn check_open(&self) -> Result<(), Box<Answer>> {
+        match self.instance.facts.status {
+            InstanceStatus::Active | InstanceStatus::Deploying => Ok(()),
+            InstanceStatus::Paused => Err(Box::new(answer::unavailable(
+                "This instance is paused; try again later.",
+                60,
+            ))),
+            InstanceStatus::DeployFailed => Err(Box::new(answer::unavailable(
+                "This instance is not deployed; try again later.",
+                60,
+            ))),
+            InstanceStatus::Removing => Err(Box::new(answer::error(
+                StatusCode::NOT_FOUND,
+                "There is no endpoint at this URL.",
+            ))),
+        }
+    }
+
+    /// Refuses a missing or wrong API key where one is demanded (W6).
+    pub(super) fn check_key(&self) -> Result<(), Box<Answer>> {
+        let options = &self.flow.options;
+        let own = self
+            .instance
+            .secrets
+            .keys
+            .get(options.key)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let demanded = match options.security {
+            Security::Unsecured => false,
+            Security::CustomerOptional => !own.is_empty(),
+            Security::CustomerRequired | Security::Organization => true,
+        };
+        if !demanded {
+            return Ok(());
+        }
+        let shown = self
+            .request
+            .headers()
+            .get(API_KEY)
+            .map(HeaderValue::as_bytes)
+            .unwrap_or_default();
+        let accepted: Vec<&str> = match options.security {
+            Security::Organization => options
+                .organization_keys
+                .iter()
+                .map(String::as_str)
+                .collect(),
+            _ => own.iter().map(|key| key.key.as_str()).collect(),
+        };
+        // Every key is compared, and each in constant time.
+        let fits = accepted.iter().fold(false, |fits, key| {
+            fits | bool::from(key.as_bytes().ct_eq(shown))
+        });
+        if fits && !shown.is_empty() {
+            Ok(())
+        } else {
+            let text = "This endpoint needs a valid API key in the header Api-Key.";
+            Err(Box::new(answer::error(StatusCode::UNAUTHORIZED, text)))
+        }
+    }
+
+    /// Answers a sender that asks whether the endpoint is real (W41).
+    pub(super) fn handshake(&self, now: Timestamp, public_url: &str) -> Option<Answer> {
+        let TriggerKind::Webhook(WebhookTrigger::Signed { provider, secrets }) =
+            &self.flow.options.trigger
+        else {
+            return None;
+        };
+        let signing = secrets.read(&*self.instance.config);
+        let url = self.url(public_url);
+        let keys = HandshakeKeys {
+            signing: &signing,
+            tokens: &[],
+        };
+        let answer = answer_handshake(provider, keys, &self.signed_request(&url), now)?;
+        let (flow, handshake, sender) = (
+            self.flow.options.key,
+            answer.handshake.as_str(),
+            answer.provider.as_str(),
+        );
+        match answer.outcome {
+            // A secret that the sender chooses cannot be kept yet, so the handshake is not answered: it fails closed.
+            HandshakeOutcome::SecretBrought(_) => {
+                tracing::warn!(
+                    flow,
+                    handshake,
+                    "a sender brought its own secret, which is not supported; set it as a config variable"
+                );
+                None
+            }
+            HandshakeOutcome::Refused => {
+                tracing::warn!(flow, handshake, "a handshake was refused");
+                Some(answer.response)
+            }
+            _ => {
+                tracing::info!(flow, handshake, "endpoint verified by {sender}");
+                Some(answer.response)
+            }
+        }
+    }
+
+    /// Refuses methods that start no flow, and a GET with a body (W4).
+    pub(super) fn check_method(&self) -> Result<(), Box<Answer>> {
+        let method = self.request.method();
+        if ![
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+            Method::GET,
+        ]
+        .contains(method)
+        {
+            let text = "This endpoint takes POST, PUT, PATCH, DELETE and GET.";
+            let mut refusal = answer::error(StatusCode::METHOD_NOT_ALLOWED, text);
+            refusal.headers_mut().insert(
+                ALLOW,
+                HeaderValue::from_static("POST, PUT, PATCH, DELETE, GET"),
+            );
+            return Err(Box::new(refusal));
+        }
+        if method == Method::GET && !self.request.body().is_empty() {
+            let text = "A GET request carries no body here; send it with POST.";
+            return Err(Box::new(answer::error(StatusCode::BAD_REQUEST, text)));
+        }
+        Ok(())
+    }
+
+    /// Refuses a request whose signature over the raw bytes does not fit (W40). Which check failed is for our log alone.
+    pub(super) fn check_signature(
+        &self,
+        now: Timestamp,
+        public_url: &str,
+    ) -> Result<(), Box<Answer>> {
+        let TriggerKind::Webhook(WebhookTrigger::Signed { provider, secrets }) =
+            &self.flow.options.trigger
+        else {
+            return Ok(());
+        };
+        let secrets: Vec<Secret> = secrets.read(&*self.instance.config);
+        let url = self.url(public_url);
+        match verify(&provider.scheme, &secrets, &self.signed_request(&url), now) {
+            Ok(_) => Ok(()),
+            Err(refusal) => {
+                tracing::warn!(flow = self.flow.options.key, %refusal, "a signature was refused");
+                let text = "The signature of the request is missing or not valid.";
+                Err(Box::new(answer::error(StatusCode::UNAUTHORIZED, text)))
+            }
+        }
+    }
+
+    fn signed_request<'a>(&'a self, url: &'a str) -> SignedRequest<'a> {
+        SignedRequest {
+            method: self.request.method(),
+            url,
+            headers: self.request.headers(),
+            body: self.request.body(),
+        }
+    }
+
+    /// Returns the public URL of the request, made from the configured one and never from `Host`.
+    pub(super) fn url(&self, public_url: &str) -> String {
+        let target = self
+            .request
+            .uri()
+            .path_and_query()
+            .map_or("", http::uri::PathAndQuery::as_str);
+        format!("{}{target}", public_url.trim_end_matches('/'))
+    }
+
+    /// Reads what the caller asks for of the answer.
+    pub(super) fn wishes(&self, prefix: &str) -> Wishes {
+        let flag = |name: String| {
+            let value = self.request.headers().get(name.as_str())?.to_str().ok()?;
+            value.trim().to_ascii_lowercase().parse::<bool>().ok()
+        };
+        let name = format!("{prefix}-prefer-direct-sync-response");
+        let query = read_query(self.request.uri().query());
+        let direct = flag(name.clone()).unwrap_or(false)
+            || flag(format!("{prefix}-prefer-direct-sync-json-response")).unwrap_or(false)
+            || query
+                .get(&name)
+                .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        Wishes {
+            synchronous: flag(format!("{prefix}-synchronous")),
+            direct,
+        }
+    }
+
+    /// Returns the value that stands for this delivery, if the sender names one (W34).
+    pub(super) fn idempotency_key(&self) -> Option<String> {
+        let value = self
+            .request
+            .headers()
+            .get("idempotency-key")?
+            .to_str()
+            .ok()?
+            .trim();
+        (!value.is_empty()).then(|| value.to_owned())
+    }
+
+    /// Reads the payload. The API key has done its work and goes no further.
+    pub(super) fn into_payload(self, limits: &BodyLimits) -> Result<Payload, Box<Answer>> {
+        let (parts, raw_body) = self.request.into_parts();
+        let mut headers = parts.headers;
+        headers.remove(API_KEY);
+        let content_type = headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
+        let encoding = content_encoding(&headers);
+        let body = read_body(
+            content_type.as_deref(),
+            encoding.as_deref(),
+            &raw_body,
+            limits,
+        )
+        .map_err(|fault| Box::new(answer::error(fault.status(), &fault.to_string())))?;
+        Ok(Payload {
+            method: parts.method,
+            headers,
+            path_fragment: self.fragment,
+            query_parameters: read_query(parts.uri.query()),
+            raw_body,
+            content_type,
+            body,
+            tick: None,
+            cursor: None,
+        })
+    }
+}
