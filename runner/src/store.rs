@@ -4,6 +4,11 @@
 //! [`Store::commit`] returns. So the points of a commit are exactly the points at which a crash can divide an execution.
 
 mod memory;
+#[cfg(feature = "server")]
+mod sqlite;
+
+#[cfg(test)]
+mod conformance;
 
 use std::sync::Arc;
 
@@ -12,6 +17,8 @@ use sdk::host::BoxFuture;
 use sdk::id::{ExecutionId, FlowKey, InstanceId};
 
 pub use self::memory::MemoryStore;
+#[cfg(feature = "server")]
+pub use self::sqlite::{OpenError, SqliteOptions, SqliteStore};
 use crate::record::{
     Execution, LogRecord, ResultType, StateEntry, StateKey, Status, StepRecord, StoredAnswer,
     StoredOutput, StoredPayload,
@@ -54,7 +61,8 @@ impl Commit {
 /// One change.
 #[derive(Clone, Debug)]
 pub enum Write {
-    /// A new execution with its payload.
+    /// A new execution with its payload. One whose id is kept already is not done again: it is a [`Committed::Duplicate`] of itself,
+    /// so that a commit whose answer got lost can be repeated.
     Accept(Box<Accept>),
     /// An execution starts: counted before author code runs.
     Start {
@@ -72,11 +80,11 @@ pub enum Write {
         /// How often it was started without getting on.
         starts: u32,
     },
-    /// A step has ended; the starts of its execution begin anew at one.
+    /// A step has ended; the starts of its execution begin anew at one. It replaces one of the same id, and goes with its journal.
     Step(Box<StepRecord>),
     /// An execution has ended.
     Finish(Box<Finish>),
-    /// Lines of the log.
+    /// Lines of the log; those of an execution that is not kept are dropped.
     Log(Vec<LogRecord>),
     /// A value of the state changes.
     State(StateChange),
@@ -95,7 +103,8 @@ pub enum Write {
         /// Whether it does.
         dead: bool,
     },
-    /// Everything that ended before these times goes, at most so many executions at once.
+    /// Everything that ended before these times goes, the oldest first. An execution stays as long as an unfinished one goes on with its
+    /// journal.
     Prune(Prune),
 }
 
@@ -174,7 +183,7 @@ pub struct TickClaim {
 /// What retention takes away (E30).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prune {
-    /// Executions that ended before this, with their steps.
+    /// Executions that were accepted and ended before this, with all that belongs to them.
     pub executions_before: Timestamp,
     /// Log lines older than this.
     pub logs_before: Timestamp,
@@ -236,7 +245,11 @@ pub type Cursor = (Timestamp, ExecutionId);
 
 /// Where everything is kept.
 pub trait Store: Send + Sync + 'static {
-    /// Applies a commit; it is durable when this returns.
+    /// Applies a commit; it is durable when the future is done. A commit is on its way as soon as this is called: a future that is dropped
+    /// takes nothing back.
+    ///
+    /// Nothing that has ended changes any more (I7): a start, a requeue or a second end of it does nothing. Only whether it is a dead
+    /// letter can change.
     fn commit(&self, commit: Commit) -> BoxFuture<'_, StoreResult<Committed>>;
 
     /// Returns an execution.

@@ -1,6 +1,8 @@
 //! The store of simulations: plain maps behind one lock.
 
-use std::collections::{BTreeMap, HashMap};
+mod prune;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +12,7 @@ use sdk::id::{ExecutionId, FlowKey, InstanceId};
 use sdk::state::StateScope;
 
 use super::{
-    Accept, ClearState, Commit, Committed, Cursor, ExecutionFilter, Finish, InstanceRecord, Prune,
+    Accept, ClearState, Commit, Committed, Cursor, ExecutionFilter, Finish, InstanceRecord,
     StateChange, Store, StoreResult, Write,
 };
 use crate::record::{
@@ -31,7 +33,7 @@ impl fmt::Debug for MemoryStore {
 #[derive(Clone, Default)]
 struct Tables {
     executions: HashMap<ExecutionId, Row>,
-    unfinished: BTreeMap<(u64, ExecutionId), ()>,
+    unfinished: BTreeSet<(u64, ExecutionId)>,
     steps: HashMap<ExecutionId, Vec<StepRecord>>,
     logs: HashMap<ExecutionId, Vec<LogRecord>>,
     claims: HashMap<String, (Timestamp, ExecutionId)>,
@@ -83,10 +85,7 @@ impl MemoryStore {
 impl Tables {
     fn refuse(&self, writes: &[Write]) -> Option<Committed> {
         writes.iter().find_map(|write| match write {
-            Write::Accept(accept) => accept.claims.iter().find_map(|claim| {
-                let (until, first) = self.claims.get(&claim.value)?;
-                (*until > accept.execution.accepted_at).then(|| Committed::Duplicate(first.clone()))
-            }),
+            Write::Accept(accept) => self.refuse_accept(accept),
             Write::State(change) => {
                 let version = self.states.get(&change.key).map_or(0, |kept| kept.version);
                 change
@@ -105,6 +104,16 @@ impl Tables {
         })
     }
 
+    fn refuse_accept(&self, accept: &Accept) -> Option<Committed> {
+        let id = &accept.execution.id;
+        let claimed = accept.claims.iter().find_map(|claim| {
+            let (until, first) = self.claims.get(&claim.value)?;
+            (*until > accept.execution.accepted_at).then(|| first.clone())
+        });
+        let before = || self.executions.contains_key(id).then(|| id.clone());
+        claimed.or_else(before).map(Committed::Duplicate)
+    }
+
     fn apply(&mut self, write: Write) {
         match write {
             Write::Accept(accept) => self.accept(*accept),
@@ -119,14 +128,7 @@ impl Tables {
             }),
             Write::Step(step) => self.step(*step),
             Write::Finish(finish) => self.finish(*finish),
-            Write::Log(lines) => {
-                for line in lines {
-                    self.logs
-                        .entry(line.execution.clone())
-                        .or_default()
-                        .push(line);
-                }
-            }
+            Write::Log(lines) => lines.into_iter().for_each(|line| self.log(line)),
             Write::State(change) => self.change_state(change),
             Write::ClearState(clear) => self.clear_state(&clear),
             Write::PutInstance(instance) => {
@@ -138,7 +140,9 @@ impl Tables {
                     .insert((claim.instance, claim.flow), claim.nominal);
             }
             Write::DeadLetter { id, dead } => {
-                self.change(&id, |execution| execution.dead_letter = dead)
+                if let Some(row) = self.executions.get_mut(&id) {
+                    row.execution.dead_letter = dead;
+                }
             }
             Write::Prune(prune) => self.prune(prune),
         }
@@ -158,7 +162,7 @@ impl Tables {
         self.last_position = self.last_position.max(execution.position);
         if !execution.status.is_final() {
             self.unfinished
-                .insert((execution.position, execution.id.clone()), ());
+                .insert((execution.position, execution.id.clone()));
         }
         self.executions.insert(
             execution.id.clone(),
@@ -173,15 +177,28 @@ impl Tables {
 
     /// Changes an execution that has not ended; the end is never changed, but for its being a dead letter.
     fn change(&mut self, id: &ExecutionId, change: impl FnOnce(&mut Execution)) {
-        if let Some(row) = self.executions.get_mut(id) {
+        if let Some(row) = self.executions.get_mut(id)
+            && !row.execution.status.is_final()
+        {
             change(&mut row.execution);
+        }
+    }
+
+    fn log(&mut self, line: LogRecord) {
+        if self.executions.contains_key(&line.execution) {
+            let lines = self.logs.entry(line.execution.clone()).or_default();
+            let place = lines.partition_point(|other| other.number <= line.number);
+            lines.insert(place, line);
         }
     }
 
     fn step(&mut self, step: StepRecord) {
         self.change(&step.execution, |execution| {
-            execution.starts = execution.starts.min(1)
+            execution.starts = execution.starts.min(1);
         });
+        if !self.executions.contains_key(&step.journal) {
+            return;
+        }
         let steps = self.steps.entry(step.journal.clone()).or_default();
         steps.retain(|other| other.step != step.step);
         steps.push(step);
@@ -231,44 +248,6 @@ impl Tables {
         self.instances.remove(id);
         self.states.retain(|key, _| key.instance != *id);
         self.ticks.retain(|(instance, _), _| instance != id);
-    }
-
-    fn prune(&mut self, prune: Prune) {
-        let at_most = usize::try_from(prune.at_most).unwrap_or(usize::MAX);
-        let ended = |row: &Row| {
-            row.execution
-                .ended_at
-                .is_some_and(|at| at < prune.executions_before)
-        };
-        let gone: Vec<ExecutionId> = self
-            .executions
-            .values()
-            .filter(|row| ended(row))
-            .map(|row| row.execution.id.clone())
-            .take(at_most)
-            .collect();
-        for id in gone {
-            self.executions.remove(&id);
-            self.steps.remove(&id);
-            self.logs.remove(&id);
-            self.states
-                .retain(|key, _| key.scope != StateScope::Execution || *key.owner != *id.as_str());
-        }
-        for lines in self.logs.values_mut() {
-            lines.retain(|line| line.at >= prune.logs_before);
-        }
-        self.logs.retain(|_, lines| !lines.is_empty());
-        for row in self.executions.values_mut() {
-            if row
-                .execution
-                .ended_at
-                .is_some_and(|at| at < prune.results_before)
-            {
-                row.output = None;
-            }
-        }
-        self.claims
-            .retain(|_, (until, _)| *until >= prune.claims_before);
     }
 
     fn list(
@@ -405,7 +384,7 @@ impl Store for MemoryStore {
         self.read(|tables| {
             let above = tables
                 .unfinished
-                .keys()
+                .iter()
                 .filter(|(position, _)| *position > after);
             let rows = above
                 .filter_map(|(_, id)| tables.executions.get(id))

@@ -1,0 +1,254 @@
+//! Lists: their order, their pages, their filters.
+
+use std::sync::Arc;
+
+use sdk::id::ExecutionId;
+use serde_json::json;
+
+use super::fixture::{accept, accepting, at, done, finish, finish_write, queued};
+use crate::record::{Execution, ResultType, Status};
+use crate::store::{Cursor, ExecutionFilter, Finish, InstanceRecord, Prune, Store, Write};
+
+async fn ids(store: &dyn Store, filter: ExecutionFilter) -> Vec<String> {
+    page(store, &filter, None, 100).await
+}
+
+async fn page(
+    store: &dyn Store,
+    filter: &ExecutionFilter,
+    cursor: Option<&Cursor>,
+    limit: u32,
+) -> Vec<String> {
+    let found = store.executions(filter, cursor, limit).await.unwrap();
+    found.iter().map(|it| it.id.to_string()).collect()
+}
+
+/// Accepts executions, each at its time.
+async fn accept_at(store: &dyn Store, executions: &[(&str, i64)]) {
+    for (position, (id, millis)) in (1..).zip(executions) {
+        let execution = Execution {
+            accepted_at: at(*millis),
+            ..queued(id, position)
+        };
+        done(store, vec![accepting(execution)]).await;
+    }
+}
+
+pub(super) async fn executions_are_listed_newest_first_and_then_by_id(store: &dyn Store) {
+    accept_at(
+        store,
+        &[
+            ("b", 5),
+            ("late", 9),
+            ("a", 5),
+            ("early", 1),
+            ("Z", 5),
+            ("é", 5),
+        ],
+    )
+    .await;
+    let listed = ids(store, ExecutionFilter::default()).await;
+    assert_eq!(listed, ["late", "é", "b", "a", "Z", "early"]);
+}
+
+pub(super) async fn a_list_goes_on_after_its_cursor_without_gap_or_repeat(store: &dyn Store) {
+    accept_at(
+        store,
+        &[("a", 1), ("b", 1), ("c", 1), ("d", 2), ("e", 3), ("f", 3)],
+    )
+    .await;
+    let filter = ExecutionFilter::default();
+    let mut cursor: Option<Cursor> = None;
+    let mut listed = Vec::new();
+    loop {
+        let found = store.executions(&filter, cursor.as_ref(), 2).await.unwrap();
+        let Some(last) = found.last() else { break };
+        cursor = Some((last.accepted_at, last.id.clone()));
+        listed.extend(found.iter().map(|it| it.id.to_string()));
+        // What arrives between two pages is newer than the cursor and moves nothing.
+        let between = Execution {
+            accepted_at: at(50),
+            ..queued(&format!("new-{}", listed.len()), 100)
+        };
+        done(store, vec![accepting(between)]).await;
+    }
+    assert_eq!(listed, ["f", "e", "d", "c", "b", "a"]);
+    assert_eq!(
+        page(store, &filter, Some(&(at(1), "b".into())), 9).await,
+        ["a"]
+    );
+}
+
+pub(super) async fn every_filter_picks_its_executions(store: &dyn Store) {
+    let first: Option<ExecutionId> = Some("a".into());
+    let executions = [
+        queued("a", 1),
+        Execution {
+            instance: "instance-2".into(),
+            ..queued("b", 2)
+        },
+        Execution {
+            flow: "other".into(),
+            status: Status::Running,
+            ..queued("c", 3)
+        },
+        Execution {
+            first: first.clone(),
+            status: Status::Pending,
+            ..queued("d", 4)
+        },
+        queued("e", 5),
+        queued("f", 6),
+    ];
+    done(store, executions.into_iter().map(accepting).collect()).await;
+    let failed = Finish {
+        id: "e".into(),
+        status: Status::Error,
+        result: ResultType::Error,
+        at: at(9),
+        error: None,
+        output: None,
+        dead_letter: true,
+    };
+    done(
+        store,
+        vec![
+            Write::Finish(Box::new(failed)),
+            finish_write("f", at(9), None),
+        ],
+    )
+    .await;
+
+    let all = ExecutionFilter::default;
+    let status = |status| ExecutionFilter {
+        status: Some(status),
+        ..all()
+    };
+    let cases: [(&str, ExecutionFilter); 14] = [
+        ("fedcba", all()),
+        (
+            "b",
+            ExecutionFilter {
+                instance: Some("instance-2".into()),
+                ..all()
+            },
+        ),
+        (
+            "c",
+            ExecutionFilter {
+                flow: Some("other".into()),
+                ..all()
+            },
+        ),
+        ("ba", status(Status::Queued)),
+        ("c", status(Status::Running)),
+        ("d", status(Status::Pending)),
+        ("e", status(Status::Error)),
+        ("f", status(Status::Success)),
+        (
+            "e",
+            ExecutionFilter {
+                result: Some(ResultType::Error),
+                ..all()
+            },
+        ),
+        (
+            "fed",
+            ExecutionFilter {
+                since: Some(at(4)),
+                ..all()
+            },
+        ),
+        (
+            "cba",
+            ExecutionFilter {
+                until: Some(at(4)),
+                ..all()
+            },
+        ),
+        ("d", ExecutionFilter { first, ..all() }),
+        (
+            "e",
+            ExecutionFilter {
+                dead_letters: true,
+                ..all()
+            },
+        ),
+        (
+            "",
+            ExecutionFilter {
+                dead_letters: true,
+                ..status(Status::Success)
+            },
+        ),
+    ];
+    for (expected, filter) in cases {
+        assert_eq!(
+            ids(store, filter.clone()).await.concat(),
+            expected,
+            "{filter:?}"
+        );
+    }
+}
+
+pub(super) async fn unfinished_executions_come_in_order_of_position(store: &dyn Store) {
+    for (id, position) in [("c", 3), ("a", 1), ("d", 4), ("b", 2)] {
+        accept(store, id, position).await;
+    }
+    let retry = Execution {
+        attempt: 2,
+        journal: "a".into(),
+        ..queued("a-retry", 1)
+    };
+    done(store, vec![accepting(retry)]).await;
+    finish(store, "b", at(9)).await;
+    let start = Write::Start {
+        id: "c".into(),
+        at: at(9),
+        starts: 1,
+    };
+    done(store, vec![start]).await;
+    let unfinished = async |after, limit| {
+        let found = store.unfinished(after, limit).await.unwrap();
+        found.iter().map(|it| it.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(unfinished(0, 10).await, ["a", "a-retry", "c", "d"]);
+    assert_eq!(unfinished(1, 1).await, ["c"]);
+    assert_eq!(unfinished(4, 10).await, [""; 0]);
+}
+
+pub(super) async fn the_last_position_outlives_its_execution(store: &dyn Store) {
+    accept(store, "a", 7).await;
+    accept(store, "b", 3).await;
+    assert_eq!(store.last_position().await.unwrap(), 7);
+    finish(store, "a", at(9)).await;
+    let everything = Prune {
+        executions_before: at(100),
+        logs_before: at(100),
+        results_before: at(100),
+        claims_before: at(100),
+        at_most: 100,
+    };
+    done(store, vec![Write::Prune(everything)]).await;
+    assert_eq!(store.execution(&"a".into()).await.unwrap(), None);
+    assert_eq!(store.last_position().await.unwrap(), 7);
+}
+
+pub(super) async fn instances_are_kept_replaced_and_erased(store: &dyn Store) {
+    let record = |id: &str, version: u32| {
+        Arc::new(InstanceRecord {
+            id: id.into(),
+            open: json!({"version": version, "name": "Ünï"}),
+            sealed: vec![0, 255, 7],
+        })
+    };
+    for record in [record("b", 1), record("a", 1), record("b", 2)] {
+        done(store, vec![Write::PutInstance(record)]).await;
+    }
+    assert_eq!(
+        store.instances().await.unwrap(),
+        [record("a", 1), record("b", 2)]
+    );
+    done(store, vec![Write::EraseInstance("a".into())]).await;
+    assert_eq!(store.instances().await.unwrap(), [record("b", 2)]);
+}

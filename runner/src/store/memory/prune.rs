@@ -1,0 +1,91 @@
+//! Retention in memory, by the same rules as in a database (E30).
+
+use std::collections::HashSet;
+
+use sdk::Timestamp;
+use sdk::id::ExecutionId;
+use sdk::state::StateScope;
+
+use super::{Row, Tables};
+use crate::record::Execution;
+use crate::store::Prune;
+
+impl Tables {
+    pub(super) fn prune(&mut self, prune: Prune) {
+        let at_most = usize::try_from(prune.at_most).unwrap_or(usize::MAX);
+        for id in self.ended_before(prune.executions_before, at_most) {
+            self.executions.remove(&id);
+            self.steps.remove(&id);
+            self.logs.remove(&id);
+            self.states
+                .retain(|key, _| key.scope != StateScope::Execution || *key.owner != *id.as_str());
+        }
+        self.prune_results(prune.results_before, at_most);
+        self.prune_logs(prune.logs_before, at_most);
+        let old = |(until, _): &(Timestamp, ExecutionId)| *until < prune.claims_before;
+        let mut claims: Vec<_> = self.claims.iter().filter(|(_, claim)| old(claim)).collect();
+        claims.sort_by_key(|(_, (until, _))| *until);
+        let gone: Vec<String> = claims
+            .into_iter()
+            .take(at_most)
+            .map(|(value, _)| value.clone())
+            .collect();
+        for value in gone {
+            self.claims.remove(&value);
+        }
+    }
+
+    /// Returns the oldest executions that have ended, but none whose journal another one goes on with: its steps would run again (G2).
+    fn ended_before(&self, before: Timestamp, at_most: usize) -> Vec<ExecutionId> {
+        let going_on: HashSet<&ExecutionId> = self
+            .unfinished
+            .iter()
+            .filter_map(|(_, id)| self.executions.get(id))
+            .map(|row| &row.execution.journal)
+            .collect();
+        let executions = self.executions.values().map(|row| &row.execution);
+        let mut old: Vec<&Execution> = executions
+            .filter(|it| it.accepted_at < before && it.ended_at.is_some_and(|at| at < before))
+            .filter(|it| !going_on.contains(&it.id))
+            .collect();
+        old.sort_by_key(|it| it.accepted_at);
+        old.into_iter()
+            .take(at_most)
+            .map(|it| it.id.clone())
+            .collect()
+    }
+
+    fn prune_results(&mut self, before: Timestamp, at_most: usize) {
+        let mut old: Vec<&mut Row> = self
+            .executions
+            .values_mut()
+            .filter(|row| row.output.is_some())
+            .filter(|row| row.execution.ended_at.is_some_and(|at| at < before))
+            .collect();
+        old.sort_by_key(|row| row.execution.ended_at);
+        for row in old.into_iter().take(at_most) {
+            row.output = None;
+        }
+    }
+
+    fn prune_logs(&mut self, before: Timestamp, at_most: usize) {
+        let lines = self.logs.values().flatten();
+        let mut times: Vec<Timestamp> = lines
+            .map(|line| line.at)
+            .filter(|at| *at < before)
+            .collect();
+        times.sort_unstable();
+        let mut left = at_most.min(times.len());
+        let Some(last) = left.checked_sub(1).and_then(|last| times.get(last)) else {
+            return;
+        };
+        for lines in self.logs.values_mut() {
+            lines.retain(|line| {
+                let goes = left > 0 && line.at <= *last;
+                left -= usize::from(goes);
+                !goes
+            });
+        }
+        self.logs.retain(|_, lines| !lines.is_empty());
+    }
+}

@@ -1,0 +1,80 @@
+//! Retention (E30): what is old goes, so much at a time that the writer is not held up.
+
+use rusqlite::{Connection, Result, params};
+use sdk::Timestamp;
+use sdk::state::StateScope;
+
+use super::apply::{Effects, run};
+use super::row::Coded as _;
+use crate::store::Prune;
+
+/// Takes away what ended before the given times.
+pub(super) fn prune(db: &Connection, bounds: &Prune, effects: &mut Effects) -> Result<()> {
+    executions(db, bounds, effects)?;
+    results(db, bounds.results_before, bounds.at_most, effects)?;
+    run(
+        db,
+        "DELETE FROM log WHERE line IN (SELECT line FROM log WHERE at < ?1 ORDER BY at LIMIT ?2)",
+        params![bounds.logs_before.as_millis(), bounds.at_most],
+    )?;
+    run(
+        db,
+        "DELETE FROM claim WHERE value IN (SELECT value FROM claim WHERE until < ?1 ORDER BY until LIMIT ?2)",
+        params![bounds.claims_before.as_millis(), bounds.at_most],
+    )
+}
+
+/// Takes executions that have ended, but none whose journal another one goes on with: its steps would run again (G2).
+fn executions(db: &Connection, bounds: &Prune, effects: &mut Effects) -> Result<()> {
+    let mut old = db.prepare_cached(
+        "SELECT key, id, instance FROM execution AS ended \
+         WHERE accepted_at < ?1 AND ended_at < ?1 AND NOT EXISTS \
+             (SELECT 1 FROM execution AS other WHERE other.journal = ended.id AND other.status < 3) \
+         ORDER BY accepted_at LIMIT ?2",
+    )?;
+    let before = bounds.executions_before.as_millis();
+    let rows: Vec<(i64, String, String)> = old
+        .query_map(params![before, bounds.at_most], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?
+        .collect::<Result<_>>()?;
+    for (key, id, instance) in rows {
+        forget_output(db, key, effects)?;
+        for sql in [
+            "DELETE FROM payload WHERE key = ?1",
+            "DELETE FROM answer WHERE key = ?1",
+            "DELETE FROM step WHERE journal = ?1",
+            "DELETE FROM log WHERE execution = ?1",
+            "DELETE FROM execution WHERE key = ?1",
+        ] {
+            run(db, sql, params![key])?;
+        }
+        run(
+            db,
+            "DELETE FROM state WHERE instance = ?1 AND scope = ?2 AND owner = ?3",
+            params![instance, StateScope::Execution.code(), id],
+        )?;
+    }
+    Ok(())
+}
+
+fn results(db: &Connection, before: Timestamp, at_most: u32, effects: &mut Effects) -> Result<()> {
+    let mut old =
+        db.prepare_cached("SELECT key FROM output WHERE ended_at < ?1 ORDER BY ended_at LIMIT ?2")?;
+    let keys: Vec<i64> = old
+        .query_map(params![before.as_millis(), at_most], |row| row.get(0))?
+        .collect::<Result<_>>()?;
+    for key in keys {
+        forget_output(db, key, effects)?;
+    }
+    Ok(())
+}
+
+fn forget_output(db: &Connection, key: i64, effects: &mut Effects) -> Result<()> {
+    let mut delete = db.prepare_cached("DELETE FROM output WHERE key = ?1 RETURNING file")?;
+    let files = delete.query_map([key], |row| row.get(0))?;
+    for file in files {
+        effects.unneeded.extend::<Option<String>>(file?);
+    }
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! How records stand in rows: enums as small numbers, times as milliseconds, the rest as text.
+
+use rusqlite::types::{FromSqlError, Type};
+use rusqlite::{Error, Result, Row};
+use sdk::Timestamp;
+use sdk::host::LogLevel;
+use sdk::id::ExecutionId;
+use sdk::state::StateScope;
+use serde::de::DeserializeOwned;
+
+use crate::record::{Execution, Function, InvokedBy, ResultType, Status};
+
+/// An enum that is kept as a number. The numbers are part of the schema: none is ever given to another value.
+pub(super) trait Coded: Sized {
+    fn code(self) -> i64;
+    fn from_code(code: i64) -> Option<Self>;
+}
+
+macro_rules! codes {
+    ($($name:ident { $($variant:ident = $code:literal),+ $(,)? })+) => { $(
+        impl Coded for $name {
+            fn code(self) -> i64 {
+                match self { $(Self::$variant => $code),+ }
+            }
+
+            fn from_code(code: i64) -> Option<Self> {
+                match code {
+                    $($code => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+        }
+    )+ };
+}
+
+codes! {
+    // The schema relies on it that what has not ended is below 3, and that a failure is 4.
+    Status { Pending = 0, Queued = 1, Running = 2, Success = 3, Error = 4 }
+    ResultType {
+        Completed = 0,
+        Error = 1,
+        PolledNoChanges = 2,
+        CanceledAsDuplicate = 3,
+        Canceled = 4,
+        TimedOut = 5,
+        Skipped = 6,
+    }
+    InvokedBy {
+        Webhook = 0,
+        Scheduled = 1,
+        DeployFlow = 2,
+        TearDownFlow = 3,
+        CrossFlow = 4,
+        Retry = 5,
+        Replay = 6,
+        Test = 7,
+    }
+    Function { OnExecution = 0, OnInstanceDeploy = 1, OnInstanceRemove = 2, OnFirstDeploy = 3 }
+    LogLevel { Trace = 0, Debug = 1, Info = 2, Warn = 3, Error = 4 }
+    // In the order of the enum, so that rows sort as keys do.
+    StateScope { Execution = 0, Instance = 1, CrossFlow = 2, Integration = 3 }
+}
+
+/// The columns of an execution, in the order in which [`execution`] reads them and [`EXECUTION_INSERT`] writes them.
+pub(super) const EXECUTION_COLUMNS: &str = "id, instance, flow, function, invoked_by, synchronous, status, result, position, \
+    order_key, accepted_at, run_at, started_at, ended_at, attempt, starts, journal, first, parent, unique_id, error, dead_letter";
+
+/// Adds an execution.
+pub(super) const EXECUTION_INSERT: &str = "INSERT INTO execution (id, instance, flow, function, invoked_by, synchronous, status, \
+    result, position, order_key, accepted_at, run_at, started_at, ended_at, attempt, starts, journal, first, parent, unique_id, \
+    error, dead_letter) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
+
+/// Reads an execution from a row of [`EXECUTION_COLUMNS`].
+pub(super) fn execution(row: &Row<'_>) -> Result<Execution> {
+    let id: ExecutionId = text(row, 0)?.into();
+    let journal = optional_id(row, 16)?.unwrap_or_else(|| id.clone());
+    Ok(Execution {
+        id,
+        instance: text(row, 1)?.into(),
+        flow: text(row, 2)?.into(),
+        function: coded(row, 3)?,
+        invoked_by: coded(row, 4)?,
+        synchronous: row.get(5)?,
+        status: coded(row, 6)?,
+        result: row
+            .get::<_, Option<i64>>(7)?
+            .map(|code| decode(7, code))
+            .transpose()?,
+        position: count(row, 8)?,
+        order_key: row.get(9)?,
+        accepted_at: time(row, 10)?,
+        run_at: optional_time(row, 11)?,
+        started_at: optional_time(row, 12)?,
+        ended_at: optional_time(row, 13)?,
+        attempt: row.get(14)?,
+        starts: row.get(15)?,
+        journal,
+        first: optional_id(row, 17)?,
+        parent: optional_id(row, 18)?,
+        unique_id: row.get(19)?,
+        error: row.get(20)?,
+        dead_letter: row.get(21)?,
+    })
+}
+
+/// Reads an enum.
+pub(super) fn coded<T: Coded>(row: &Row<'_>, column: usize) -> Result<T> {
+    decode(column, row.get(column)?)
+}
+
+/// Reads a text.
+pub(super) fn text(row: &Row<'_>, column: usize) -> Result<String> {
+    row.get(column)
+}
+
+/// Reads a time.
+pub(super) fn time(row: &Row<'_>, column: usize) -> Result<Timestamp> {
+    row.get(column).map(Timestamp::from_millis)
+}
+
+/// Reads a number that is never below zero.
+pub(super) fn count(row: &Row<'_>, column: usize) -> Result<u64> {
+    let number: i64 = row.get(column)?;
+    u64::try_from(number).map_err(|_| misfit(column, FromSqlError::OutOfRange(number)))
+}
+
+/// Reads JSON.
+pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    serde_json::from_str(text).map_err(|fault| misfit(column, fault))
+}
+
+/// Returns a count as SQLite keeps it: whole numbers of 64 bits with a sign.
+pub(super) fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Writes JSON.
+pub(super) fn to_json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|fault| Error::ToSqlConversionFailure(Box::new(fault)))
+}
+
+fn decode<T: Coded>(column: usize, code: i64) -> Result<T> {
+    T::from_code(code).ok_or_else(|| misfit(column, FromSqlError::OutOfRange(code)))
+}
+
+fn misfit(column: usize, fault: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::FromSqlConversionFailure(column, Type::Text, Box::new(fault))
+}
+
+fn optional_time(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>> {
+    let millis: Option<i64> = row.get(column)?;
+    Ok(millis.map(Timestamp::from_millis))
+}
+
+fn optional_id(row: &Row<'_>, column: usize) -> Result<Option<ExecutionId>> {
+    let id: Option<String> = row.get(column)?;
+    Ok(id.map(ExecutionId::from))
+}
