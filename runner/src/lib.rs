@@ -2,6 +2,8 @@
 
 pub mod calendar;
 pub mod clock;
+#[cfg(feature = "server")]
+mod command;
 pub mod decode;
 pub mod deploy;
 pub mod engine;
@@ -27,4 +29,6 @@ pub mod timer;
 pub mod vault;
 pub mod webhook;
 
+#[cfg(feature = "server")]
+pub use crate::command::main;
 pub use crate::runner::{Runner, StartError};

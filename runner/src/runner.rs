@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
@@ -152,8 +153,8 @@ impl Runner {
     }
 
     /// Takes no new work, gives what runs its time, and stops (G8).
-    pub async fn stop(&self) {
-        self.engine.stop().await;
+    pub async fn stop(&self, grace: Duration) {
+        self.engine.stop(grace).await;
         self.abort();
     }
 

@@ -1,9 +1,11 @@
 //! The socket side: what stands between a TCP listener and a request that is whole.
 
+pub mod admin;
 mod body;
 mod connection;
 mod deadline;
 mod framing;
+mod front;
 mod gate;
 mod handler;
 mod head;
@@ -13,6 +15,7 @@ mod phase;
 mod refusal;
 
 pub use self::body::{Body, BodyError};
+pub use self::front::Front;
 pub use self::handler::{Handler, Peer};
 pub use self::limits::Limits;
 pub use self::listener::{Stopped, serve};

@@ -5,6 +5,9 @@ pub struct Vault;
 #[error("x")]
 pub struct VaultError;
 impl Vault {
+    pub fn open(_p: &std::path::Path) -> Result<Self, VaultError> {
+        Ok(Self)
+    }
     pub fn sign(&self, t: &str) -> String {
         t.len().to_string()
     }

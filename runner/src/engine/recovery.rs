@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use sdk::Error;
 use sdk::id::ExecutionId;
@@ -152,10 +153,10 @@ impl Engine {
         None
     }
 
-    /// Takes no new work, gives what runs the time that the settings allow, and leaves the rest to the next start (G8).
-    pub async fn stop(&self) {
+    /// Takes no new work, gives what runs this much time, and leaves the rest to the next start (G8).
+    pub async fn stop(&self, grace: Duration) {
         self.stopping.store(true, Ordering::Relaxed);
-        let deadline = self.ports.clock.now() + self.ports.settings.grace();
+        let deadline = self.ports.clock.now() + grace;
         if clock::until(&*self.ports.clock, deadline, self.idle())
             .await
             .is_err()

@@ -1,0 +1,328 @@
+//! `serve`: puts a runner on sockets.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use sdk::integration::BuiltIntegration;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{broadcast, watch};
+
+use super::invitation::{self, Ready};
+use super::settings_file::{self, SettingsFile};
+use super::{Failure, logging};
+use crate::clock::SystemClock;
+use crate::entropy::Entropy;
+use crate::outbound::HttpOutbound;
+use crate::ports::Ports;
+use crate::server::admin::{self, Access};
+use crate::server::{Front, Limits, serve as serve_socket};
+use crate::spawn::Runtimes;
+use crate::store::{SqliteStore, Store};
+use crate::vault::Vault;
+use crate::{Runner, clock};
+
+/// The options of `serve`.
+#[derive(Debug, Args)]
+pub(super) struct ServeOptions {
+    /// Address of the public ingress; port 0 picks a free port.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "RUNNER_LISTEN",
+        default_value = "127.0.0.1:3000"
+    )]
+    listen: SocketAddr,
+    /// Address of the management API and `/metrics`; port 0 picks a free port.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "RUNNER_ADMIN",
+        default_value = "127.0.0.1:3001"
+    )]
+    admin: SocketAddr,
+    /// How callers reach the ingress; used in every URL that leaves. Made from the address if it is not given.
+    #[arg(long, value_name = "URL", env = "RUNNER_PUBLIC_URL")]
+    public_url: Option<String>,
+    /// Where everything is kept: `sqlite:PATH`. In the data folder if it is not given.
+    #[arg(long, value_name = "URL", env = "RUNNER_STORE")]
+    store: Option<String>,
+    /// The folder for everything that lives on disk; only its owner can read it. `.runner/NAME` if it is not given.
+    #[arg(long, value_name = "DIR", env = "RUNNER_DATA")]
+    data: Option<PathBuf>,
+    /// A TOML file with limits; every one of them has a default.
+    #[arg(long, value_name = "FILE", env = "RUNNER_SETTINGS")]
+    settings: Option<PathBuf>,
+    /// Print one JSON line on standard output when ready, and nothing else ever.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Serves until it is asked to stop.
+pub(super) fn serve(options: ServeOptions, integration: BuiltIntegration) -> Result<(), Failure> {
+    logging::start();
+    let file = settings_file::read(options.settings.as_deref())?;
+    let data = options
+        .data
+        .clone()
+        .unwrap_or_else(|| Path::new(".runner").join(&integration.name));
+    make_private_folder(&data)?;
+    let store = open_store(options.store.as_deref(), &data, &file)?;
+    let vault = Vault::open(&data).map_err(|fault| Failure(fault.to_string()))?;
+    let access = Access::open(&data).map_err(|fault| Failure(fault.to_string()))?;
+
+    let engine = threads("engine", None)?;
+    let author = threads(
+        "flow",
+        Some(file.flow_threads.unwrap_or_else(default_flow_threads)),
+    )?;
+    let runtimes = Runtimes::new(engine.handle().clone(), author.handle().clone());
+    let served = engine.block_on(async {
+        let ingress = bind(options.listen, "--listen").await?;
+        let admin = bind(options.admin, "--admin").await?;
+        let public_url = match &options.public_url {
+            Some(url) => check_public_url(url)?,
+            None => format!("http://{}", ingress.1),
+        };
+        let outbound = HttpOutbound::new(
+            Duration::from_secs(file.settings.outbound_seconds),
+            file.settings.outbound_bytes,
+        );
+        let ports = Ports {
+            integration,
+            settings: file.settings,
+            public_url,
+            clock: Arc::new(SystemClock),
+            entropy: Entropy::system(),
+            spawn: Arc::new(runtimes),
+            store: Arc::new(store),
+            outbound: Arc::new(outbound),
+            vault,
+            tail: broadcast::Sender::new(4096),
+        };
+        let signals = Signals::listen()?;
+        run(
+            ports,
+            Sockets {
+                ingress: ingress.0,
+                admin,
+            },
+            access,
+            file.limits,
+            signals,
+            options.json,
+        )
+        .await
+    });
+    // Author code that blocks its thread must not keep the process: it is found unfinished at the next start.
+    author.shutdown_background();
+    engine.shutdown_timeout(Duration::from_secs(1));
+    served
+}
+
+struct Sockets {
+    ingress: TcpListener,
+    admin: (TcpListener, SocketAddr),
+}
+
+async fn run(
+    ports: Ports,
+    sockets: Sockets,
+    access: Access,
+    limits: Limits,
+    mut signals: Signals,
+    json: bool,
+) -> Result<(), Failure> {
+    let (public_url, grace, local_wanted) = (
+        ports.public_url.clone(),
+        ports.settings.grace(),
+        ports.settings.local_instance,
+    );
+    let runner = Runner::start(ports)
+        .await
+        .map_err(|fault| Failure::because("the runner cannot start", &fault))?;
+    let runner = Arc::new(runner);
+    let (stop, stopping) = watch::channel(false);
+    let stopped = |mut stopping: watch::Receiver<bool>| async move {
+        // The sender lives until everything is down.
+        let _ = stopping.wait_for(|stop| *stop).await;
+    };
+    let front = Front::new(Arc::clone(&runner));
+    let admin_url = format!("http://{}", sockets.admin.1);
+    let token_file = access.token_file().to_owned();
+    let router = admin::router(
+        Arc::clone(&runner),
+        access.for_address(sockets.admin.1),
+        stopping.clone(),
+    );
+    let public = serve_socket(
+        sockets.ingress,
+        front,
+        limits,
+        stopped(stopping.clone()),
+        grace,
+    );
+    let management = serve_socket(
+        sockets.admin.0,
+        router,
+        Limits::default(),
+        stopped(stopping),
+        Duration::from_secs(2),
+    );
+    let (public, management) = (tokio::task::spawn(public), tokio::task::spawn(management));
+
+    // The endpoints are open before the deploy functions of the local instance run: other systems call back.
+    let local = if local_wanted {
+        runner
+            .deploy_local()
+            .await
+            .map_err(|fault| Failure::because("the runner cannot start", &fault))?
+    } else {
+        None
+    };
+    let ready = Ready {
+        public_url: &public_url,
+        admin_url: &admin_url,
+        admin_token_file: &token_file,
+    };
+    let told = if json {
+        invitation::line(&ready)
+    } else {
+        invitation::text(&ready, &runner.engine.ports, local.as_deref())
+    };
+    announce(&told);
+
+    signals.wait().await;
+    tracing::info!("stopping");
+    let deadline = runner.engine.ports.clock.now() + grace;
+    // A closed channel means that both listeners are gone already.
+    let _ = stop.send(true);
+    let drained = clock::until(&SystemClock, deadline, async {
+        (public.await, management.await)
+    })
+    .await;
+    if drained.is_err() {
+        tracing::warn!("callers were still connected when the time to stop was over");
+    }
+    let left = deadline.since(runner.engine.ports.clock.now());
+    runner.stop(left).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the one thing that `serve` says to whoever started it"
+)]
+fn announce(text: &str) {
+    println!("{text}");
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|fault| Failure(format!("signals cannot be listened to: {fault}")))
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+fn threads(name: &'static str, count: Option<usize>) -> Result<Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all().thread_name(name);
+    if let Some(count) = count {
+        builder.worker_threads(count);
+    }
+    builder
+        .build()
+        .map_err(|fault| Failure(format!("threads cannot be started: {fault}")))
+}
+
+/// Author code may block: a few threads more than there are processors.
+fn default_flow_threads() -> usize {
+    std::thread::available_parallelism().map_or(4, |count| (count.get() * 2).max(4))
+}
+
+async fn bind(address: SocketAddr, option: &str) -> Result<(TcpListener, SocketAddr), Failure> {
+    let failed = |fault: std::io::Error| match fault.kind() {
+        std::io::ErrorKind::AddrInUse => Failure(format!(
+            "the address {address} is in use; stop what listens there or choose another with `{option}`"
+        )),
+        _ => Failure(format!(
+            "the address {address} cannot be listened on: {fault}; choose another with `{option}`"
+        )),
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+fn check_public_url(url: &str) -> Result<String, Failure> {
+    let url = url.trim().trim_end_matches('/');
+    let parsed: Option<http::Uri> = url.parse().ok();
+    let fits = parsed.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()
+    });
+    if fits {
+        Ok(url.to_owned())
+    } else {
+        Err(Failure(format!(
+            "`{url}` is no public URL; write it like `https://hooks.example.com`"
+        )))
+    }
+}
+
+fn make_private_folder(path: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    let shown = path.display();
+    let failed = |fault: std::io::Error| {
+        Failure(format!(
+            "the data folder `{shown}` cannot be used: {fault}; choose another with `--data`"
+        ))
+    };
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(failed)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(failed)
+}
+
+fn open_store(
+    url: Option<&str>,
+    data: &Path,
+    file: &SettingsFile,
+) -> Result<impl Store + use<>, Failure> {
+    let path = match url {
+        None => data.join("runner.db"),
+        Some(url) => match url.strip_prefix("sqlite:") {
+            Some(path) if !path.is_empty() => PathBuf::from(path),
+            _ if url.starts_with("postgres:") || url.starts_with("postgresql:") => {
+                return Err(Failure(
+                    "this version keeps everything in SQLite; use `--store sqlite:PATH`".to_owned(),
+                ));
+            }
+            _ => return Err(Failure(format!("`{url}` is no store; use `sqlite:PATH`"))),
+        },
+    };
+    SqliteStore::open(&path, &file.store).map_err(|fault| Failure(fault.to_string()))
+}

@@ -1,0 +1,183 @@
+//! The settings file: TOML, every limit a key.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::Failure;
+use crate::server::Limits;
+use crate::settings::Settings;
+use crate::store::SqliteOptions;
+
+/// What the settings file holds.
+#[derive(Debug, Default)]
+pub(super) struct SettingsFile {
+    pub(super) settings: Settings,
+    pub(super) limits: Limits,
+    pub(super) store: SqliteOptions,
+    /// How many threads run author code.
+    pub(super) flow_threads: Option<usize>,
+}
+
+#[derive(Deserialize)]
+struct Written {
+    #[serde(default)]
+    listener: Listener,
+    #[serde(default)]
+    store: Store,
+    flow_threads: Option<usize>,
+    #[serde(flatten)]
+    settings: toml::Table,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Listener {
+    connections: Option<usize>,
+    header_bytes: Option<usize>,
+    header_count: Option<usize>,
+    url_bytes: Option<usize>,
+    header_read_seconds: Option<u64>,
+    idle_seconds: Option<u64>,
+    body_idle_seconds: Option<u64>,
+    body_total_seconds: Option<u64>,
+    write_stall_seconds: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Store {
+    min_free_bytes: Option<u64>,
+    reserve_bytes: Option<u64>,
+    max_bytes: Option<u64>,
+}
+
+/// Reads the settings file, if there is one.
+pub(super) fn read(path: Option<&Path>) -> Result<SettingsFile, Failure> {
+    let Some(path) = path else {
+        return settle(Written::default());
+    };
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|fault| {
+        Failure(format!(
+            "the settings file `{shown}` cannot be read: {fault}"
+        ))
+    })?;
+    let written: Written = toml::from_str(&text).map_err(|fault| {
+        Failure(format!(
+            "the settings file `{shown}` is wrong: {}",
+            one_line(&fault)
+        ))
+    })?;
+    settle(written).map_err(|failure| {
+        Failure(format!(
+            "the settings file `{shown}` is wrong: {}",
+            failure.0
+        ))
+    })
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Self {
+            listener: Listener::default(),
+            store: Store::default(),
+            flow_threads: None,
+            settings: toml::Table::new(),
+        }
+    }
+}
+
+fn settle(written: Written) -> Result<SettingsFile, Failure> {
+    let settings: Settings = written
+        .settings
+        .try_into()
+        .map_err(|fault| Failure(one_line(&fault)))?;
+    settings
+        .check()
+        .map_err(|fault| Failure(fault.to_string()))?;
+    if written.flow_threads == Some(0) {
+        return Err(Failure("`flow_threads` must be at least 1".to_owned()));
+    }
+    let (listener, standard) = (written.listener, Limits::default());
+    let seconds =
+        |given: Option<u64>, standard: Duration| given.map_or(standard, Duration::from_secs);
+    let limits = Limits {
+        connections: listener.connections.unwrap_or(standard.connections),
+        header_bytes: listener.header_bytes.unwrap_or(standard.header_bytes),
+        header_count: listener.header_count.unwrap_or(standard.header_count),
+        url_bytes: listener.url_bytes.unwrap_or(standard.url_bytes),
+        header_read: seconds(listener.header_read_seconds, standard.header_read),
+        idle: seconds(listener.idle_seconds, standard.idle),
+        body_bytes: settings.body_bytes,
+        body_idle: seconds(listener.body_idle_seconds, standard.body_idle),
+        body_total: seconds(listener.body_total_seconds, standard.body_total),
+        write_stall: seconds(listener.write_stall_seconds, standard.write_stall),
+        linger: standard.linger,
+    };
+    let usual = SqliteOptions::default();
+    let store = SqliteOptions {
+        min_free_bytes: written.store.min_free_bytes.unwrap_or(usual.min_free_bytes),
+        reserve_bytes: written.store.reserve_bytes.unwrap_or(usual.reserve_bytes),
+        max_bytes: written.store.max_bytes.or(usual.max_bytes),
+        ..usual
+    };
+    Ok(SettingsFile {
+        settings,
+        limits,
+        store,
+        flow_threads: written.flow_threads,
+    })
+}
+
+fn one_line(fault: &toml::de::Error) -> String {
+    fault.message().replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<SettingsFile, Failure> {
+        settle(toml::from_str(text).map_err(|fault| Failure(one_line(&fault)))?)
+    }
+
+    #[test]
+    fn every_part_can_be_set_and_the_rest_keeps_its_default() {
+        let file = parse("rate_per_second = 7\nflow_threads = 3\n[listener]\nheader_read_seconds = 2\n[store]\nreserve_bytes = 0").unwrap();
+        assert_eq!(
+            (
+                file.settings.rate_per_second,
+                file.settings.synchronous_seconds
+            ),
+            (7, 29)
+        );
+        assert_eq!(
+            (file.limits.header_read, file.limits.url_bytes),
+            (Duration::from_secs(2), 8192)
+        );
+        assert_eq!((file.store.reserve_bytes, file.flow_threads), (0, Some(3)));
+    }
+
+    #[test]
+    fn a_setting_that_does_not_exist_is_refused_by_name() {
+        assert!(
+            parse("rate_per_secnd = 7")
+                .unwrap_err()
+                .0
+                .contains("`rate_per_secnd`")
+        );
+        assert!(
+            parse("[listener]\nurl = 7")
+                .unwrap_err()
+                .0
+                .contains("`url`")
+        );
+        assert_eq!(
+            parse("flow_threads = 0").unwrap_err().0,
+            "`flow_threads` must be at least 1"
+        );
+        assert!(parse("body_bytes = \"much\"").is_err());
+    }
+}
