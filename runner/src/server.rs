@@ -7,6 +7,8 @@ mod framing;
 mod gate;
 mod handler;
 mod head;
+#[cfg(unix)]
+mod inherited;
 mod limits;
 mod listener;
 mod phase;
@@ -14,5 +16,7 @@ mod refusal;
 
 pub use self::body::{Body, BodyError};
 pub use self::handler::{Handler, Peer};
+#[cfg(unix)]
+pub use self::inherited::{Inherited, inherited_listeners};
 pub use self::limits::Limits;
 pub use self::listener::{Stopped, serve};
