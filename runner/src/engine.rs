@@ -272,6 +272,11 @@ impl Engine {
         (self.lanes.waiting(), *self.active.borrow())
     }
 
+    /// Says whether somebody waits for the end of an execution.
+    pub fn is_waited_for(&self) -> bool {
+        !lock(&self.waiters).is_empty()
+    }
+
     fn forget_waiters(&self, id: &ExecutionId) {
         lock(&self.waiters).remove(id);
     }

@@ -28,7 +28,7 @@
 //!
 //! lab.advance(hours(1)).await?;
 //! assert_eq!(instance.executions::<Greet>().await[0].output, "Hello, Ada!");
-//! # testing::Result::Ok(())
+//! # testing::Result::<()>::Ok(())
 //! # }).unwrap();
 //! ```
 

@@ -140,6 +140,19 @@ impl<C: ConfigVars> Simulation<C> {
         }
     }
 
+    /// Waits for something outside the simulation that waits for the simulation, such as a client on a real socket; time moves on
+    /// whenever nothing else can happen.
+    ///
+    /// # Errors
+    ///
+    /// The simulation cannot start.
+    pub async fn while_time_passes<T>(
+        &self,
+        outside: impl Future<Output = T>,
+    ) -> Result<T, SimulationError> {
+        Ok(self.world().await?.while_time_passes(outside).await)
+    }
+
     /// Deploys an instance for a customer `acme`: validates the config values, runs every `#[on_instance_deploy]`, starts the flows that
     /// a deploy triggers.
     ///

@@ -109,6 +109,29 @@ impl World {
         }
     }
 
+    /// Waits for something outside the simulation. Time moves on only while a caller waits for a result and
+    /// everything waits for the clock.
+    pub(crate) async fn while_time_passes<T>(&self, outside: impl Future<Output = T>) -> T {
+        let mut outside = std::pin::pin!(outside);
+        loop {
+            let turn = async {
+                // Whatever the outside has sent is on its way through the kernel: let the runtime look.
+                tokio::task::yield_now().await;
+                self.settle().await;
+            };
+            tokio::select! {
+                biased;
+                value = &mut outside => return value,
+                () = turn => {}
+            }
+            if self.runner.engine.is_waited_for()
+                && let Some(next) = self.clock.next_deadline()
+            {
+                self.clock.move_to(next);
+            }
+        }
+    }
+
     /// Sends a request through the front door.
     pub(crate) async fn receive(&self, request: Request<Bytes>) -> Option<Response<Bytes>> {
         self.drive(self.runner.ingress.receive(request)).await
