@@ -107,10 +107,10 @@ impl Writer {
         }
         match self.transact(&batch) {
             Ok(committed) => {
+                self.recover();
                 for (job, committed) in batch.into_iter().zip(committed) {
                     job.answer(Ok(committed));
                 }
-                self.recover();
             }
             Err(fault) if is_disk_fault(&fault) => {
                 for job in batch {
@@ -129,8 +129,11 @@ impl Writer {
     fn serve_alone(&mut self, job: Job) {
         let alone = std::slice::from_ref(&job);
         let mut done = self.transact(alone);
-        if done.as_ref().is_err_and(is_full) && self.space.release() && !job.accepts() {
-            done = self.transact(alone);
+        if done.as_ref().is_err_and(is_full) && !job.accepts() {
+            // What was accepted before must be able to end, and retention to delete: the reserve makes room, and so does the log
+            // once it is carried over and begun anew.
+            self.space.release();
+            done = self.checkpoint().and_then(|()| self.transact(alone));
         }
         match done {
             Ok(committed) => {
@@ -243,8 +246,11 @@ impl Writer {
         }
     }
 
-    /// After a commit that worked: says that all is well again, and makes the reserve anew.
+    /// After a commit that worked: says that all is well again, and makes the reserve anew when there is room.
     fn recover(&mut self) {
+        if self.space.is_released() {
+            self.space.restore();
+        }
         let over = match self.trouble {
             Trouble::None => return,
             Trouble::Full => self.space.may_accept(&self.db).is_ok(),
@@ -252,7 +258,6 @@ impl Writer {
         };
         if over {
             self.trouble = Trouble::None;
-            self.space.restore();
             tracing::info!("the store takes new executions again");
         }
     }
