@@ -32,7 +32,6 @@
 //! # }).unwrap();
 //! ```
 
-pub mod clock;
 mod instance;
 pub mod outbound;
 pub mod report;

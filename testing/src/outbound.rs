@@ -14,9 +14,9 @@ use sdk::host::BoxFuture;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::clock::ManualClock;
 use crate::report::body_value;
 use crate::tasks::Busy;
+use runner::clock::ManualClock;
 
 /// A request that a flow sent to another system, and what came back.
 #[derive(Clone, Debug, PartialEq, Serialize)]

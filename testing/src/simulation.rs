@@ -136,7 +136,7 @@ impl<C: ConfigVars> Simulation<C> {
                 return Ok(());
             }
             let next = world.clock.next_deadline().ok_or(SimulationError::Stuck)?;
-            world.clock.move_to(next);
+            world.clock.advance_to(next);
         }
     }
 

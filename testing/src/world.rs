@@ -20,10 +20,10 @@ use sdk::id::{ExecutionId, InstanceId};
 use sdk::integration::BuiltIntegration;
 use tokio::sync::{broadcast, oneshot};
 
-use crate::clock::ManualClock;
 use crate::outbound::RecordedOutbound;
 use crate::report::ExecutionReport;
 use crate::tasks::Tasks;
+use runner::clock::ManualClock;
 
 /// How the webhooks of a simulation reach it: nothing listens there.
 pub(crate) const PUBLIC_URL: &str = "https://hooks.example.test";
@@ -81,10 +81,10 @@ impl World {
         let target = self.clock.now() + length;
         self.settle().await;
         while let Some(next) = self.clock.next_deadline().filter(|next| *next <= target) {
-            self.clock.move_to(next);
+            self.clock.advance_to(next);
             self.settle().await;
         }
-        self.clock.move_to(target);
+        self.clock.advance_to(target);
         self.settle().await;
     }
 
@@ -105,7 +105,7 @@ impl World {
                 Err(oneshot::error::TryRecvError::Closed) => return None,
                 Err(oneshot::error::TryRecvError::Empty) => {}
             }
-            self.clock.move_to(self.clock.next_deadline()?);
+            self.clock.advance_to(self.clock.next_deadline()?);
         }
     }
 
@@ -127,7 +127,7 @@ impl World {
             if self.runner.engine.is_waited_for()
                 && let Some(next) = self.clock.next_deadline()
             {
-                self.clock.move_to(next);
+                self.clock.advance_to(next);
             }
         }
     }
