@@ -9,7 +9,7 @@
 //!
 //! struct Greet;
 //!
-//! #[flow(key = "greet", respond = Respond::Directly)]
+//! #[flow(key = "greet", respond = Respond::Directly, time_limit = hours(2))]
 //! impl Greet {
 //!     #[on_execution]
 //!     async fn greet(context: &Context, name: String) -> Result<String> {
