@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use runner::record::{Execution, Function, InvokedBy, Status, StoredPayload};
-use runner::store::{Accept, Commit, SqliteOptions, SqliteStore, Store, Write};
+use runner::store::{Accept, Commit, SqliteOptions, SqliteStore, Store as _, Write};
 use sdk::Timestamp;
 
 const BODY: usize = 385;

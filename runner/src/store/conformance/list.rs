@@ -78,6 +78,9 @@ pub(super) async fn a_list_goes_on_after_its_cursor_without_gap_or_repeat(store:
     );
 }
 
+/// What a case asks for.
+type Change = fn(&mut ExecutionFilter);
+
 /// Six executions that differ in what filters ask for.
 async fn accept_a_mixture(store: &dyn Store) {
     let executions = [
@@ -115,12 +118,12 @@ async fn accept_a_mixture(store: &dyn Store) {
 
 pub(super) async fn every_filter_picks_its_executions(store: &dyn Store) {
     accept_a_mixture(store).await;
-    let filter = |change: fn(&mut ExecutionFilter)| {
+    let filter = |change: Change| {
         let mut filter = ExecutionFilter::default();
         change(&mut filter);
         filter
     };
-    let cases: [(&str, fn(&mut ExecutionFilter)); 14] = [
+    let cases: [(&str, Change); 14] = [
         ("fedcba", |_| {}),
         ("b", |it| it.instance = Some("instance-2".into())),
         ("c", |it| it.flow = Some("other".into())),

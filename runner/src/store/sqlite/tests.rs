@@ -4,14 +4,13 @@ mod disk;
 mod opening;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use futures_util::future::join_all;
 use tempfile::TempDir;
 
 use super::{SqliteOptions, SqliteStore};
 use crate::store::conformance::{accept, accept_write, at, finish, finish_write, output, payload};
-use crate::store::{Commit, Committed, ExecutionFilter, Prune, Store, StoreError, Write};
+use crate::store::{Commit, Committed, ExecutionFilter, Prune, Store as _, StoreError, Write};
 
 /// A store in a folder of its own.
 struct Home {
@@ -251,7 +250,7 @@ async fn a_result_whose_file_is_gone_is_damage_and_not_nothing() {
     assert!(matches!(answer, Err(StoreError::Damaged(_))), "{answer:?}");
 }
 
-/// Lists and look-ups must not grow with what is stored: each question of the hot path goes through an index.
+// Look-ups must not grow with what is stored.
 #[tokio::test]
 async fn the_questions_of_the_hot_path_go_through_an_index() {
     let home = Home::new();
@@ -279,11 +278,4 @@ async fn the_questions_of_the_hot_path_go_through_an_index() {
             "{sql}: {plan}"
         );
     }
-}
-
-#[test]
-fn the_store_can_be_shared_between_threads() {
-    fn shared<T: Store + Clone + Send + Sync + 'static>() {}
-    shared::<SqliteStore>();
-    let _: Option<Arc<dyn Store>> = None;
 }

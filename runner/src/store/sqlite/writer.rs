@@ -27,7 +27,7 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 const CHECKPOINT_BYTES: usize = 4 * 1024 * 1024;
 
 /// What is written to the log for each transaction beside what the commits bring, roughly.
-const TRANSACTION_BYTES: usize = 24 * 1024;
+const TRANSACTION_BYTES: usize = 48 * 1024;
 
 /// Something that the writer is asked.
 #[derive(Debug)]
@@ -286,18 +286,25 @@ impl Writer {
     }
 }
 
-/// Takes what waits, within bounds.
+/// Takes what waits, within bounds. As long as more comes when others get to run, it lets them: callers that were answered just now
+/// come back at once, and a sync costs as much for one as for all of them.
 fn gather(first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
     let mut weight = first.weight();
     let mut batch = vec![first];
-    while batch.len() < BATCH_COMMITS
-        && weight < BATCH_BYTES
-        && let Ok(job) = jobs.try_recv()
-    {
-        weight += job.weight();
-        batch.push(job);
+    loop {
+        let before = batch.len();
+        while batch.len() < BATCH_COMMITS
+            && weight < BATCH_BYTES
+            && let Ok(job) = jobs.try_recv()
+        {
+            weight += job.weight();
+            batch.push(job);
+        }
+        if batch.len() == before {
+            return batch;
+        }
+        std::thread::yield_now();
     }
-    batch
 }
 
 fn attempt_one(db: &Connection, job: &Job, effects: &mut Effects) -> rusqlite::Result<Committed> {

@@ -155,7 +155,7 @@ async fn the_reserve_takes_the_room_that_it_promises() {
 async fn a_write_that_fails_is_answered_as_such_and_the_next_one_works() {
     if !is_child() {
         let test = "a_write_that_fails_is_answered_as_such_and_the_next_one_works";
-        run_in_child(test, &["sh", "-c"], "trap '' XFSZ && ulimit -f 2048").unwrap();
+        run_in_child(test, &["sh", "-c"], "trap '' XFSZ && ulimit -f 4096").unwrap();
         return;
     }
     let home = Home::new();

@@ -146,13 +146,3 @@ async fn only_the_owner_can_read_what_is_made() {
         assert_eq!(mode(home.beside(ending)), 0o600, "{ending}");
     }
 }
-
-/// What each released version left behind must open for ever; the first schema is kept here as it was released.
-#[tokio::test]
-async fn a_database_of_the_first_schema_opens() {
-    let home = Home::new();
-    SqliteStore::open_with(&home.path(), &home.options, &MIGRATIONS[..1]).unwrap();
-    let store = home.open();
-    accept(&store, "a", 1).await;
-    assert!(store.execution(&"a".into()).await.unwrap().is_some());
-}
