@@ -85,10 +85,10 @@ pub fn router(runner: Arc<Runner>, access: Access, stop: watch::Receiver<bool>) 
     let open = open.map(|route| route.path).collect();
     // A test payload is written as JSON, which may double it.
     let body_limit = runner.engine.ports.settings.body_bytes.saturating_mul(2);
-    let mut router = Router::new();
-    for route in routes {
-        router = router.route(route.path, route.handler);
-    }
+    let table = routes.into_iter();
+    let api = table.fold(Router::new(), |api, route| {
+        api.route(route.path, route.handler)
+    });
     let admin = Arc::new(Admin {
         runner,
         access,
@@ -96,8 +96,7 @@ pub fn router(runner: Arc<Runner>, access: Access, stop: watch::Receiver<bool>) 
         document,
         open,
     });
-    router
-        .fallback(no_path)
+    api.fallback(no_path)
         .method_not_allowed_fallback(no_method)
         .layer(DefaultBodyLimit::max(body_limit))
         .layer(from_fn_with_state(Arc::clone(&admin), guard))

@@ -19,7 +19,8 @@ const OVERHANG: usize = 16 * 1024;
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Content {
     /// The content type.
-    content_type: Option<String>,
+    #[serde(rename = "content_type")]
+    media_type: Option<String>,
     /// How `data` is to be read.
     encoding: Encoding,
     /// The data. Secrets of the instance stand as `[variable]`.
@@ -56,7 +57,7 @@ impl Content {
             Some(redactor) => show(is_json, bytes, redactor),
         };
         Self {
-            content_type: content_type.map(str::to_owned),
+            media_type: content_type.map(str::to_owned),
             encoding,
             data,
             bytes: bytes.len(),
@@ -73,7 +74,7 @@ impl Content {
     ) -> Self {
         match redactor {
             Some(redactor) if bytes.len() <= MOST => Self {
-                content_type: content_type.map(str::to_owned),
+                media_type: content_type.map(str::to_owned),
                 encoding: Encoding::Json,
                 data: redactor.value(mask_fields(value)),
                 bytes: bytes.len(),

@@ -121,9 +121,8 @@ async fn run_deploy(
     id: Option<InstanceId>,
     request: Deploy,
 ) -> Result<Deployed, Failure> {
-    let deployer = &admin.runner.deployer;
-    let deployed = deployer.deploy(id, request.into()).await;
-    let report = deployed.map_err(|refusal| match &refusal {
+    let report = admin.runner.deployer.deploy(id, request.into()).await;
+    let report = report.map_err(|refusal| match &refusal {
         // Here the flow is not part of the path but of what was sent.
         DeployError::UnknownFlow(_) => {
             Failure::new(StatusCode::UNPROCESSABLE_ENTITY, refusal.to_string())

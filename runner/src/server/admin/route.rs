@@ -69,19 +69,19 @@ impl Route {
 
     /// Takes parameters: the fields of `T`.
     pub(super) fn query<T: JsonSchema>(mut self) -> Self {
-        self.query = Some(|generator| T::json_schema(generator));
+        self.query = Some(T::json_schema);
         self
     }
 
     /// Takes a JSON body.
     pub(super) fn body<T: JsonSchema>(mut self) -> Self {
-        self.body = Some(|generator| generator.subschema_for::<T>());
+        self.body = Some(SchemaGenerator::subschema_for::<T>);
         self
     }
 
     /// Answers with JSON.
     pub(super) fn answers<T: JsonSchema>(mut self, status: StatusCode) -> Self {
-        let schema: SchemaOf = |generator| generator.subschema_for::<T>();
+        let schema: SchemaOf = SchemaGenerator::subschema_for::<T>;
         self.answers.push((status, Content::Json(schema)));
         self
     }
