@@ -209,9 +209,12 @@ impl Engine {
         let canceled = self.cancel_waiting_retries(&job);
 
         let place = job.lane().filter(|_| !job.execution.synchronous);
-        let entry = place.as_ref().map_or(Entry::Start, |lane| {
-            self.lanes.enter(lane, &job.queue(), job.execution.position)
-        });
+        let next = || self.next_position.fetch_add(1, Ordering::Relaxed);
+        let (position, entry) = match &place {
+            Some(lane) => self.lanes.arrive(lane, &job.queue(), next),
+            None => (next(), Entry::Start),
+        };
+        job.execution.position = position;
         if entry == Entry::Start {
             job.count_start(self.ports.clock.now());
         }
@@ -283,6 +286,7 @@ impl Engine {
         lock(&self.waiters).remove(id);
     }
 
+    /// Makes the execution of an invocation; it has no position yet.
     fn job(&self, invocation: Invocation) -> (Job, Option<Write>) {
         let now = self.ports.clock.now();
         let id = invocation
@@ -322,7 +326,7 @@ impl Engine {
             synchronous: invocation.synchronous,
             status: Status::Queued,
             result: None,
-            position: self.next_position.fetch_add(1, Ordering::Relaxed),
+            position: 0,
             order_key: order_key.filter(|_| invocation.function == Function::OnExecution),
             accepted_at: now,
             run_at: None,
