@@ -46,6 +46,7 @@ pub mod host;
 pub mod http_client;
 pub mod id;
 pub mod integration;
+mod json;
 pub mod options;
 pub mod payload;
 pub mod prelude;

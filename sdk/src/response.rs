@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::json;
 use crate::payload::Payload;
 
 /// An answer to the caller, chosen by the author (W21, W27, W28).
@@ -56,7 +57,7 @@ impl HttpResponse {
     /// Sets the body to a JSON value.
     #[must_use]
     pub fn json(mut self, value: &impl Serialize) -> Self {
-        match serde_json::to_vec(value) {
+        match json::to_vec(value) {
             Ok(bytes) => self.body("application/json", bytes),
             Err(fault) => {
                 self.fault
@@ -158,9 +159,9 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// The value cannot be written as JSON, for example a map whose keys are not strings.
+    /// The value cannot be written as JSON, for example a map whose keys are not strings, or a number that is not finite.
     pub fn json(value: &impl Serialize) -> Result<Self> {
-        let document = serde_json::to_vec(value)
+        let document = json::to_vec(value)
             .map_err(|fault| Error::new(format!("the result is not JSON: {fault}")).permanent())?;
         Ok(Self {
             data: OutputData::Json(document.into()),
@@ -308,7 +309,7 @@ impl TriggerOutput {
     ///
     /// The value cannot be written as JSON.
     pub fn json(value: &impl Serialize) -> Result<Self> {
-        let body = serde_json::to_value(value).map_err(|fault| {
+        let body = json::to_value(value).map_err(|fault| {
             Error::new(format!("what the trigger returned is not JSON: {fault}")).permanent()
         })?;
         Ok(Self::payload(Payload::json(&body)))
@@ -328,11 +329,8 @@ impl TriggerOutput {
     ///
     /// An item or the cursor cannot be written as JSON.
     pub fn page<T: Serialize, K: Serialize>(items: &[T], cursor: Option<&K>) -> Result<Self> {
-        let items = items
-            .iter()
-            .map(serde_json::to_value)
-            .collect::<Result<_, _>>()?;
-        let cursor = cursor.map(serde_json::to_value).transpose()?;
+        let items = items.iter().map(json::to_value).collect::<Result<_, _>>()?;
+        let cursor = cursor.map(json::to_value).transpose()?;
         Ok(Self {
             page: Some(Page { items, cursor }),
             ..Self::default()
@@ -387,7 +385,7 @@ impl<T: Serialize + Send + 'static> FromTrigger for T {
         if is_unit(&self) {
             return Ok(TriggerOutput::default());
         }
-        let body = serde_json::to_value(&self).map_err(|fault| {
+        let body = json::to_value(&self).map_err(|fault| {
             Error::new(format!("what the trigger returned is not JSON: {fault}")).permanent()
         })?;
         Ok(TriggerOutput::payload(payload.clone().with_body(body)))

@@ -139,7 +139,7 @@ impl<'a> State<'a> {
         let merge = move |current: Option<Value>| {
             let current = current
                 .map(|value| serde_json::from_value(value).map_err(|fault| misfit(&name, &fault)));
-            Ok(serde_json::to_value(change(current.transpose()?))?)
+            encode(&name, &change(current.transpose()?))
         };
         self.host
             .write_state(
@@ -156,7 +156,7 @@ fn decode<T: DeserializeOwned>(key: &str, value: Value) -> Result<T> {
 }
 
 fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Value> {
-    serde_json::to_value(value).map_err(|fault| {
+    crate::json::to_value(value).map_err(|fault| {
         Error::new(format!(
             "the value for state key `{key}` is not JSON: {fault}"
         ))

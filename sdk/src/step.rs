@@ -183,7 +183,7 @@ where
 }
 
 async fn finish<T: Serialize>(host: &dyn Host, step: StepId, value: T) -> Result<T> {
-    let recorded = serde_json::to_value(&value).map_err(|fault| {
+    let recorded = crate::json::to_value(&value).map_err(|fault| {
         Error::new(format!(
             "the result of step `{}` is not JSON: {fault}",
             step.name
