@@ -104,7 +104,7 @@ pub enum Write {
         dead: bool,
     },
     /// Everything that ended before these times goes, the oldest first. An execution stays as long as an unfinished one goes on with its
-    /// journal.
+    /// journal, and a dead letter until it is none any more (E28).
     Prune(Prune),
 }
 

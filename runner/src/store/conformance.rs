@@ -83,5 +83,6 @@ cases! {
         pruning_takes_what_is_old_and_nothing_else,
         pruning_takes_the_oldest_first_and_no_more_than_asked,
         pruning_keeps_the_journal_of_an_unfinished_retry,
+        pruning_keeps_a_dead_letter_and_its_journal_until_it_is_none,
         pruning_takes_old_results_logs_and_claims;
 }

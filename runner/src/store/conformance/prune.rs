@@ -152,6 +152,35 @@ pub(super) async fn pruning_keeps_the_journal_of_an_unfinished_retry(store: &dyn
     assert_eq!(kept(store).await, [""; 0]);
 }
 
+pub(super) async fn pruning_keeps_a_dead_letter_and_its_journal_until_it_is_none(
+    store: &dyn Store,
+) {
+    accept(store, "first", 1).await;
+    done(store, vec![step("first")]).await;
+    finish(store, "first", at(5)).await;
+    let retry = Execution {
+        journal: "first".into(),
+        first: Some("first".into()),
+        accepted_at: at(6),
+        ..queued("retry", 1)
+    };
+    done(store, vec![accepting(retry)]).await;
+    finish(store, "retry", at(7)).await;
+    let dead = |dead| Write::DeadLetter {
+        id: "retry".into(),
+        dead,
+    };
+    let prune = Write::Prune(Prune {
+        executions_before: at(100),
+        ..nothing()
+    });
+    done(store, vec![dead(true), prune.clone()]).await;
+    assert_eq!(kept(store).await, ["first", "retry"]);
+    assert_eq!(store.steps(&"first".into()).await.unwrap().len(), 1);
+    done(store, vec![dead(false), prune]).await;
+    assert_eq!(kept(store).await, [""; 0]);
+}
+
 fn claiming(id: &str, position: u64, value: &str, until: i64) -> Write {
     Write::Accept(Box::new(Accept {
         execution: queued(id, position),

@@ -35,18 +35,20 @@ impl Tables {
         }
     }
 
-    /// Returns the oldest executions that have ended, but none whose journal another one goes on with: its steps would run again (G2).
+    /// Returns the oldest executions that have ended, but none whose journal another one goes on with: its steps would run again (G2). A
+    /// dead letter stays with its journal until it is replayed or dismissed (E28).
     fn ended_before(&self, before: Timestamp, at_most: usize) -> Vec<ExecutionId> {
         let going_on: HashSet<&ExecutionId> = self
-            .unfinished
-            .iter()
-            .filter_map(|(_, id)| self.executions.get(id))
-            .map(|row| &row.execution.journal)
+            .executions
+            .values()
+            .map(|row| &row.execution)
+            .filter(|it| !it.status.is_final() || it.dead_letter)
+            .map(|it| &it.journal)
             .collect();
         let executions = self.executions.values().map(|row| &row.execution);
         let mut old: Vec<&Execution> = executions
             .filter(|it| it.accepted_at < before && it.ended_at.is_some_and(|at| at < before))
-            .filter(|it| !going_on.contains(&it.id))
+            .filter(|it| !it.dead_letter && !going_on.contains(&it.id))
             .collect();
         old.sort_by_key(|it| it.accepted_at);
         old.into_iter()

@@ -24,12 +24,16 @@ pub(super) fn prune(db: &Connection, bounds: &Prune, effects: &mut Effects) -> R
     )
 }
 
-/// Takes executions that have ended, but none whose journal another one goes on with: its steps would run again (G2).
+/// Takes executions that have ended, but none whose journal another one goes on with: its steps would run again (G2). A dead letter
+/// stays with its journal until it is replayed or dismissed (E28).
 fn executions(db: &Connection, bounds: &Prune, effects: &mut Effects) -> Result<()> {
     let mut old = db.prepare_cached(
         "SELECT key, id, instance FROM execution AS ended \
-         WHERE accepted_at < ?1 AND ended_at < ?1 AND NOT EXISTS \
+         WHERE accepted_at < ?1 AND ended_at < ?1 AND dead_letter = 0 AND NOT EXISTS \
              (SELECT 1 FROM execution AS other WHERE other.journal = ended.id AND other.status < 3) \
+         AND NOT EXISTS \
+             (SELECT 1 FROM execution AS retry WHERE retry.first = ended.id \
+              AND retry.journal = ended.id AND retry.dead_letter = 1) \
          ORDER BY accepted_at LIMIT ?2",
     )?;
     let before = bounds.executions_before.as_millis();
