@@ -106,7 +106,11 @@ impl ExecutionHost {
         self.overlay
             .lock()
             .await
-            .changes(&*self.ports.store, &self.served.owner)
+            .changes(
+                &*self.ports.store,
+                &self.served.owner,
+                self.ports.settings.state_bytes,
+            )
             .await
     }
 

@@ -117,7 +117,7 @@ impl Overlay {
         if scope == StateScope::Execution {
             return Ok(());
         }
-        let checked = self.check_size(store, &owner.instance, limit).await;
+        let checked = self.check_size(store, owner, limit).await;
         if checked.is_err() {
             match before {
                 Some(before) => self.entries.insert(place, before),
@@ -156,29 +156,25 @@ impl Overlay {
     async fn check_size(
         &mut self,
         store: &dyn Store,
-        instance: &InstanceId,
+        owner: &StateOwner,
         limit: u64,
     ) -> Result<()> {
         let stored = match self.stored_size {
             Some(size) => size,
-            None => *self.stored_size.insert(store.state_size(instance).await?),
+            None => {
+                let size = store.state_size(&owner.instance).await?;
+                *self.stored_size.insert(size)
+            }
         };
-        let written = |(place, pending): (&(StateScope, String), &Pending)| match &pending.base {
-            Base::Written(Some(value)) => place.1.len() + value.to_string().len(),
-            _ => 0,
-        };
-        let lasting = self
+        let written: Vec<Written<'_>> = self
             .entries
             .iter()
-            .filter(|((scope, _), _)| *scope != StateScope::Execution);
-        let added = u64::try_from(lasting.map(written).sum::<usize>()).unwrap_or(u64::MAX);
-        if stored.saturating_add(added) > limit {
-            let text = format!(
-                "the state of the instance would be larger than {limit} bytes; remove keys that are no longer needed"
-            );
-            return Err(Error::new(text).permanent());
-        }
-        Ok(())
+            .filter_map(|((scope, key), pending)| match &pending.base {
+                Base::Written(value) => Some((owner.key(*scope, key), value.as_ref())),
+                Base::Stored => None,
+            })
+            .collect();
+        check_fits(store, stored, &written, limit).await
     }
 
     /// Returns the changes for the commit; merges are worked out on what is stored now.
@@ -186,6 +182,7 @@ impl Overlay {
         &self,
         store: &dyn Store,
         owner: &StateOwner,
+        limit: u64,
     ) -> Result<Vec<StateChange>> {
         let mut changes = Vec::with_capacity(self.entries.len());
         for ((scope, key), pending) in &self.entries {
@@ -211,6 +208,15 @@ impl Overlay {
             };
             changes.push(change);
         }
+        // What a merge makes is known only now.
+        if self.entries.values().any(|entry| !entry.merges.is_empty()) {
+            let stored = store.state_size(&owner.instance).await?;
+            let written: Vec<Written<'_>> = changes
+                .iter()
+                .map(|change| (change.key.clone(), change.value.as_ref()))
+                .collect();
+            check_fits(store, stored, &written, limit).await?;
+        }
         Ok(changes)
     }
 
@@ -221,6 +227,46 @@ impl Overlay {
             .values()
             .all(|pending| pending.expected.is_none())
     }
+}
+
+/// A value that is to be written, or to be removed.
+type Written<'a> = (StateKey, Option<&'a Value>);
+
+/// Refuses what would make the state of an instance larger than its limit. What it replaces counts no longer; that is looked up only
+/// when it matters.
+async fn check_fits(
+    store: &dyn Store,
+    stored: u64,
+    written: &[Written<'_>],
+    limit: u64,
+) -> Result<()> {
+    let mut after = stored;
+    let lasting = || {
+        let lasts = |(key, _): &&Written<'_>| key.scope != StateScope::Execution;
+        written.iter().filter(lasts)
+    };
+    for (key, value) in lasting() {
+        after = after.saturating_add(size(key, *value));
+    }
+    if after <= limit {
+        return Ok(());
+    }
+    for (key, _) in lasting() {
+        let (replaced, _) = store.state(key).await?;
+        after = after.saturating_sub(size(key, replaced.as_ref()));
+    }
+    if after <= limit {
+        return Ok(());
+    }
+    let text = format!(
+        "the state of the instance would be larger than {limit} bytes; remove keys that are no longer needed"
+    );
+    Err(Error::new(text).permanent())
+}
+
+fn size(key: &StateKey, value: Option<&Value>) -> u64 {
+    let bytes = value.map_or(0, |value| key.key.len() + value.to_string().len());
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 impl Pending {
