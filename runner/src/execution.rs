@@ -191,9 +191,8 @@ pub async fn run_trigger(
         let returned = AssertUnwindSafe(async { on_trigger.call(call, payload).await })
             .catch_unwind()
             .await;
-        let _ = sender.send(
-            returned.unwrap_or_else(|panic| Err(Error::new(panic_text(&*panic)).permanent())),
-        );
+        let _ = sender
+            .send(returned.unwrap_or_else(|panic| Err(Error::new(panic_text(panic)).permanent())));
     });
     let task = AbortOnDrop(ports.spawn.author(task));
     let deadline = ports.clock.now() + run.time_limit;
@@ -359,7 +358,7 @@ impl AuthorTask {
         let (sender, ended) = oneshot::channel();
         let task: BoxFuture<'static, ()> = Box::pin(async move {
             let ended = AssertUnwindSafe(functions).catch_unwind().await;
-            let _ = sender.send(ended.unwrap_or_else(|panic| Ended::Panicked(panic_text(&*panic))));
+            let _ = sender.send(ended.unwrap_or_else(|panic| Ended::Panicked(panic_text(panic))));
         });
         Self {
             ended,
@@ -381,10 +380,15 @@ async fn wait_for(cancel: oneshot::Receiver<()>) {
     }
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> String {
+fn panic_text(panic: Box<dyn Any + Send>) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("the flow panicked: {}", text.unwrap_or("without a text"))
+    let text = format!("the flow panicked: {}", text.unwrap_or("without a text"));
+    // What it carries may panic when it is dropped, and what that panic carries again.
+    if let Err(another) = std::panic::catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(another);
+    }
+    text
 }
 
 impl fmt::Display for Ended {
