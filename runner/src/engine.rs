@@ -4,6 +4,7 @@
 //! Whatever a crash leaves unfinished is found again by [`Engine::recover`].
 
 mod call;
+mod conclude;
 mod control;
 mod counts;
 mod drive;
@@ -12,15 +13,16 @@ mod overlap;
 mod recovery;
 mod retry;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use sdk::Payload;
 use sdk::id::{ExecutionId, FlowKey, InstanceId};
 use sdk::integration::FlowParts;
+use sdk::options::Settled;
 use sdk::queue::Queue;
+use sdk::{Body, Payload};
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 
@@ -49,6 +51,10 @@ pub struct Engine {
     running: Mutex<HashMap<ExecutionId, Running>>,
     /// Executions that wait for their time.
     pending: Mutex<HashMap<ExecutionId, (Job, AbortHandle)>>,
+    /// Executions that were cancelled while they were on their way from the disk to their lane: they do not run.
+    doomed: Mutex<HashSet<ExecutionId>>,
+    /// Executions that somebody replays at the moment.
+    replaying: Mutex<HashSet<ExecutionId>>,
     /// Who waits for the end of an execution.
     waiters: Mutex<HashMap<ExecutionId, Vec<oneshot::Sender<Outcome>>>>,
     next_position: AtomicU64,
@@ -181,6 +187,8 @@ impl Engine {
             lanes,
             running: Mutex::default(),
             pending: Mutex::default(),
+            doomed: Mutex::default(),
+            replaying: Mutex::default(),
             waiters: Mutex::default(),
             next_position: AtomicU64::new(1),
             stopping: AtomicBool::new(false),
@@ -206,7 +214,7 @@ impl Engine {
         let tick = invocation.tick.clone();
         let answer = invocation.answer.clone();
         let (mut job, lines) = self.job(invocation);
-        let canceled = self.cancel_waiting_retries(&job);
+        let giving_way = self.take_waiting_retries(&job);
 
         let place = job.lane().filter(|_| !job.execution.synchronous);
         let next = || self.next_position.fetch_add(1, Ordering::Relaxed);
@@ -232,16 +240,18 @@ impl Engine {
         let mut writes: Vec<Write> = tick.map(Write::Tick).into_iter().collect();
         writes.push(Write::Accept(Box::new(accept)));
         writes.extend(lines);
-        writes.extend(canceled);
+        writes.extend(self.give_way(&giving_way));
         let committed = self.ports.store.commit(Commit::new("accept", writes)).await;
         let id = job.execution.id.clone();
         match committed {
             Ok(Committed::Done) => {
                 self.counts.accepted(&job.execution.flow);
+                self.release_lanes(&giving_way);
                 self.take_up(job, place, entry);
                 Ok(Accepted::New { id, outcome })
             }
             Ok(refused) => {
+                self.wait_on(giving_way);
                 self.give_up_place(place.as_ref(), entry, job.execution.position);
                 self.forget_waiters(&id);
                 match refused {
@@ -256,7 +266,7 @@ impl Engine {
             }
             Err(fault) => {
                 self.forget_waiters(&id);
-                self.settle_unknown(job, place, entry, &fault);
+                self.settle_unknown(job, place, entry, giving_way, &fault);
                 Err(AcceptError::Store(fault))
             }
         }
@@ -305,18 +315,7 @@ impl Engine {
             }
         }
         let options = &invocation.flow.options;
-        let order_key = match &options.queue {
-            Queue::OrderBy { pointer, .. } => {
-                Some(body.pointer(pointer).unwrap_or_default().to_string())
-            }
-            Queue::Sequential { .. } => Some(String::new()),
-            Queue::Parallel | Queue::Throttled(_) => invocation.in_turn.then(String::new),
-        };
-        let unique_id = options
-            .retry
-            .unique_pointer()
-            .and_then(|pointer| body.pointer(pointer))
-            .map(|value| value.to_string());
+        let order_key = order_key(options, body).or_else(|| invocation.in_turn.then(String::new));
         let execution = Execution {
             id: id.clone(),
             instance: invocation.instance.id.clone(),
@@ -337,7 +336,7 @@ impl Engine {
             journal: id,
             first: None,
             parent: invocation.parent,
-            unique_id,
+            unique_id: unique_id(options, body),
             error: None,
             dead_letter: false,
         };
@@ -347,7 +346,8 @@ impl Engine {
             flow: invocation.flow,
             payload: Some(Arc::new(stored)),
             counted: false,
-            resumed: false,
+            // The log goes on behind the lines of the trigger.
+            resumed: lines.is_some(),
         };
         (job, lines)
     }
@@ -369,7 +369,7 @@ impl Engine {
     fn give_up_place(self: &Arc<Self>, place: Option<&LaneId>, entry: Entry, position: u64) {
         let Some(lane) = place else { return };
         let started = match entry {
-            Entry::Start => self.lanes.end(lane, false),
+            Entry::Start => self.lanes.end(lane, None),
             Entry::Wait => self.lanes.leave(lane, position),
         };
         self.start_all(started);
@@ -404,6 +404,23 @@ impl Job {
         self.execution.starts += 1;
         self.counted = true;
     }
+}
+
+/// Returns the value by which a flow keeps order among its executions (E24).
+fn order_key(options: &Settled, body: &Body) -> Option<String> {
+    match &options.queue {
+        Queue::OrderBy { pointer, .. } => {
+            Some(body.pointer(pointer).unwrap_or_default().to_string())
+        }
+        Queue::Sequential { .. } => Some(String::new()),
+        Queue::Parallel | Queue::Throttled(_) => None,
+    }
+}
+
+/// Returns the value that makes a newer execution cancel the waiting retries of this one (E22).
+fn unique_id(options: &Settled, body: &Body) -> Option<String> {
+    let value = body.pointer(options.retry.unique_pointer()?)?;
+    (!value.is_null()).then(|| value.to_string())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

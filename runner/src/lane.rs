@@ -4,7 +4,10 @@
 //! value of its key that runs one execution at a time. An execution has its place in a lane before it is on disk, in the order of
 //! arrival, so that commits that come back in another order change nothing.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sdk::id::{FlowKey, InstanceId};
@@ -21,6 +24,12 @@ pub struct LaneId {
     pub key: Option<String>,
 }
 
+impl LaneId {
+    fn flow(&self) -> (InstanceId, FlowKey) {
+        (self.instance.clone(), self.flow.clone())
+    }
+}
+
 /// What came of entering a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
@@ -28,6 +37,15 @@ pub enum Entry {
     Start,
     /// It waits for its turn; hand it over with [`Lanes::ready`] once it is on disk.
     Wait,
+}
+
+/// What an execution that does not run keeps closed until it lets go: by its place, it is the only one that can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Its position.
+    pub position: u64,
+    /// Whether it holds all lanes of its flow, and not only its own.
+    pub whole_flow: bool,
 }
 
 /// The lanes of all flows. `J` is what waits in them.
@@ -40,6 +58,8 @@ pub struct Lanes<J> {
 #[derive(Debug)]
 struct Table<J> {
     lanes: HashMap<LaneId, Lane<J>>,
+    /// Flows in which nothing starts, and who holds them.
+    blocked: HashMap<(InstanceId, FlowKey), BTreeSet<u64>>,
     /// Lanes that could start one if fewer were running in all.
     starved: VecDeque<LaneId>,
     running: usize,
@@ -50,8 +70,8 @@ struct Table<J> {
 struct Lane<J> {
     limit: usize,
     running: usize,
-    /// Nothing starts until the execution that holds the lane lets go: it waits for its retry, or it is parked.
-    held: bool,
+    /// Nothing starts until the executions at these positions let go: one that waits for its retry, or is parked.
+    held_by: BTreeSet<u64>,
     starved: bool,
     /// By position: `None` is not on disk yet.
     waiting: BTreeMap<u64, Option<J>>,
@@ -62,6 +82,7 @@ impl<J> Lanes<J> {
     pub fn new(most_running: usize) -> Self {
         let table = Table {
             lanes: HashMap::new(),
+            blocked: HashMap::new(),
             starved: VecDeque::new(),
             running: 0,
             waiting: 0,
@@ -88,7 +109,7 @@ impl<J> Lanes<J> {
     ) -> (u64, Entry) {
         let mut table = self.table();
         let position = next_position();
-        let full = table.running >= self.most_running;
+        let full = table.running >= self.most_running || table.is_blocked(id);
         let lane = table.lane(id, queue);
         if lane.waiting.is_empty() && lane.can_start() && !full {
             lane.running += 1;
@@ -122,22 +143,26 @@ impl<J> Lanes<J> {
         table.start(id, self.most_running)
     }
 
-    /// Takes a waiting execution out of its lane, if it is still there.
+    /// Takes a waiting execution out of its lane, if it is on disk and still there. Nothing can start that could not before.
     pub fn take(&self, id: &LaneId, position: u64) -> Option<J> {
         let mut table = self.table();
-        let job = table.lanes.get_mut(id)?.waiting.remove(&position)?;
+        let lane = table.lanes.get_mut(id)?;
+        let job = lane.waiting.get_mut(&position)?.take()?;
+        lane.waiting.remove(&position);
         table.waiting -= 1;
         table.tidy(id);
-        job
+        Some(job)
     }
 
     /// Ends one that was started; `hold` keeps an ordered lane closed for its retry or because it is parked. Returns what may start.
-    pub fn end(&self, id: &LaneId, hold: bool) -> Vec<J> {
+    pub fn end(&self, id: &LaneId, hold: Option<Hold>) -> Vec<J> {
         let mut table = self.table();
         table.running = table.running.saturating_sub(1);
         if let Some(lane) = table.lanes.get_mut(id) {
             lane.running = lane.running.saturating_sub(1);
-            lane.held = hold && id.key.is_some();
+        }
+        if let Some(hold) = hold {
+            table.hold(id, hold);
         }
         let mut started = table.start(id, self.most_running);
         while table.running < self.most_running {
@@ -152,30 +177,44 @@ impl<J> Lanes<J> {
         started
     }
 
-    /// Puts an execution back at its place, in front of those that came later, and opens the lane that was held for it.
+    /// Puts an execution back at its place, in front of those that came later, and opens what it held itself. Returns what may start.
     pub fn reenter(&self, id: &LaneId, queue: &Queue, position: u64, job: J) -> Vec<J> {
         let mut table = self.table();
         let lane = table.lane(id, queue);
-        lane.held = false;
         lane.waiting.insert(position, Some(job));
+        table.waiting += 1;
+        table.release(id, position, self.most_running)
+    }
+
+    /// Puts an execution back that was taken out of its lane; returns what may start now.
+    pub fn put_back(&self, id: &LaneId, queue: &Queue, position: u64, job: J) -> Vec<J> {
+        let mut table = self.table();
+        table.lane(id, queue).waiting.insert(position, Some(job));
         table.waiting += 1;
         table.start(id, self.most_running)
     }
 
-    /// Holds a lane for an execution that waits for its retry: after a restart.
-    pub fn hold(&self, id: &LaneId, queue: &Queue) {
+    /// Holds a lane for an execution that waits for its retry or is parked: after a restart.
+    pub fn hold(&self, id: &LaneId, queue: &Queue, hold: Hold) {
+        let mut table = self.table();
         if id.key.is_some() {
-            self.table().lane(id, queue).held = true;
+            table.lane(id, queue);
         }
+        table.hold(id, hold);
     }
 
-    /// Opens a held lane; returns what may start now.
-    pub fn release(&self, id: &LaneId) -> Vec<J> {
-        let mut table = self.table();
-        if let Some(lane) = table.lanes.get_mut(id) {
-            lane.held = false;
-        }
-        table.start(id, self.most_running)
+    /// Opens what the execution at this position holds, if it holds anything; returns what may start now.
+    pub fn release(&self, id: &LaneId, position: u64) -> Vec<J> {
+        self.table().release(id, position, self.most_running)
+    }
+
+    /// Says whether the execution at this position holds its lane or its flow.
+    pub fn is_held_by(&self, id: &LaneId, position: u64) -> bool {
+        let table = self.table();
+        let lane = table.lanes.get(id);
+        let flow = table.blocked.get(&id.flow());
+        lane.is_some_and(|lane| lane.held_by.contains(&position))
+            || flow.is_some_and(|held_by| held_by.contains(&position))
     }
 
     /// Says whether anything runs or waits in a lane, or holds it.
@@ -184,7 +223,7 @@ impl<J> Lanes<J> {
         self.table()
             .lanes
             .get(id)
-            .is_some_and(|lane| lane.running > 0 || lane.held || !lane.waiting.is_empty())
+            .is_some_and(|lane| !lane.is_idle())
     }
 
     /// Looks at everything that is on disk and waits in a lane, in the order of its positions.
@@ -211,7 +250,11 @@ impl<J> Lanes<J> {
 
 impl<J> Lane<J> {
     fn can_start(&self) -> bool {
-        !self.held && self.running < self.limit
+        self.held_by.is_empty() && self.running < self.limit
+    }
+
+    fn is_idle(&self) -> bool {
+        self.running == 0 && self.held_by.is_empty() && self.waiting.is_empty()
     }
 
     /// Returns the position of the one whose turn it is. In an ordered lane the first one, if it is on disk; else the first that is.
@@ -243,15 +286,67 @@ impl<J> Table<J> {
         let new = || Lane {
             limit,
             running: 0,
-            held: false,
+            held_by: BTreeSet::new(),
             starved: false,
             waiting: BTreeMap::new(),
         };
         self.lanes.entry(id.clone()).or_insert_with(new)
     }
 
+    fn is_blocked(&self, id: &LaneId) -> bool {
+        !self.blocked.is_empty() && self.blocked.contains_key(&id.flow())
+    }
+
+    /// Only lanes that keep an order can be held.
+    fn hold(&mut self, id: &LaneId, hold: Hold) {
+        if id.key.is_none() {
+            return;
+        }
+        if hold.whole_flow {
+            let held_by = self.blocked.entry(id.flow()).or_default();
+            held_by.insert(hold.position);
+        } else if let Some(lane) = self.lanes.get_mut(id) {
+            lane.held_by.insert(hold.position);
+        }
+    }
+
+    fn release(&mut self, id: &LaneId, position: u64, most_running: usize) -> Vec<J> {
+        if let Some(lane) = self.lanes.get_mut(id) {
+            lane.held_by.remove(&position);
+        }
+        let mut started = self.start(id, most_running);
+        let flow = id.flow();
+        if let Some(held_by) = self.blocked.get_mut(&flow)
+            && held_by.remove(&position)
+            && held_by.is_empty()
+        {
+            self.blocked.remove(&flow);
+            for lane in self.lanes_of(&flow) {
+                started.extend(self.start(&lane, most_running));
+            }
+        }
+        started
+    }
+
+    /// Returns the lanes of a flow in which something waits, in the order of what waits longest.
+    fn lanes_of(&self, (instance, flow): &(InstanceId, FlowKey)) -> Vec<LaneId> {
+        let of_flow = |id: &&LaneId| id.instance == *instance && id.flow == *flow;
+        let mut lanes: Vec<(u64, LaneId)> = self
+            .lanes
+            .iter()
+            .filter(|(id, _)| of_flow(id))
+            .filter_map(|(id, lane)| Some((*lane.waiting.keys().next()?, id.clone())))
+            .collect();
+        lanes.sort_unstable();
+        lanes.into_iter().map(|(_, id)| id).collect()
+    }
+
     fn start(&mut self, id: &LaneId, most_running: usize) -> Vec<J> {
         let mut started = Vec::new();
+        if self.is_blocked(id) {
+            self.tidy(id);
+            return started;
+        }
         while let Some(lane) = self.lanes.get_mut(id) {
             let Some(position) = lane.next(id.key.is_some()) else {
                 break;
@@ -276,10 +371,8 @@ impl<J> Table<J> {
 
     /// Forgets a lane in which nothing is left.
     fn tidy(&mut self, id: &LaneId) {
-        let idle = |lane: &Lane<J>| {
-            lane.running == 0 && !lane.held && !lane.starved && lane.waiting.is_empty()
-        };
-        if self.lanes.get(id).is_some_and(idle) {
+        let is_over = |lane: &Lane<J>| lane.is_idle() && !lane.starved;
+        if self.lanes.get(id).is_some_and(is_over) {
             self.lanes.remove(id);
         }
     }
@@ -290,96 +383,5 @@ pub fn poison(queue: &Queue) -> Poison {
     match queue {
         Queue::Sequential { poison } | Queue::OrderBy { poison, .. } => *poison,
         Queue::Parallel | Queue::Throttled(_) => Poison::Skip,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    use super::*;
-
-    fn lane(key: Option<&str>) -> LaneId {
-        LaneId {
-            instance: InstanceId::new("i"),
-            flow: FlowKey::new("f"),
-            key: key.map(str::to_owned),
-        }
-    }
-
-    #[test]
-    fn an_ordered_lane_runs_one_at_a_time_in_the_order_of_arrival() {
-        let (lanes, id, queue) = (Lanes::new(10), lane(Some("")), Queue::sequential());
-        assert_eq!(lanes.enter(&id, &queue, 1), Entry::Start);
-        assert_eq!(lanes.enter(&id, &queue, 2), Entry::Wait);
-        assert_eq!(lanes.enter(&id, &queue, 3), Entry::Wait);
-        // The third is on disk before the second: it still waits for it.
-        assert!(lanes.ready(&id, 3, "third").is_empty());
-        assert!(lanes.end(&id, false).is_empty());
-        assert_eq!(lanes.ready(&id, 2, "second"), ["second"]);
-        assert_eq!(lanes.end(&id, false), ["third"]);
-        assert!(lanes.end(&id, false).is_empty());
-        assert_eq!((lanes.running(), lanes.waiting()), (0, 0));
-    }
-
-    #[test]
-    fn of_many_that_arrive_at_once_the_one_that_starts_has_the_first_position() {
-        let (id, queue) = (lane(Some("")), Queue::sequential());
-        for _ in 0..200 {
-            let (lanes, next) = (Lanes::<()>::new(10), AtomicU64::new(1));
-            let arrive = || {
-                let next = || next.fetch_add(1, Ordering::Relaxed);
-                lanes.arrive(&id, &queue, next)
-            };
-            let arrived = std::thread::scope(|scope| {
-                let threads = [(); 4].map(|()| scope.spawn(arrive));
-                threads.map(|thread| thread.join().unwrap())
-            });
-            let started = arrived.iter().filter(|(_, entry)| *entry == Entry::Start);
-            assert_eq!(started.collect::<Vec<_>>(), [&(1, Entry::Start)]);
-        }
-    }
-
-    #[test]
-    fn a_held_lane_waits_for_the_retry_and_other_keys_go_on() {
-        let (lanes, queue) = (Lanes::new(10), Queue::order_by("/key"));
-        let (a, b) = (lane(Some("a")), lane(Some("b")));
-        assert_eq!(lanes.enter(&a, &queue, 1), Entry::Start);
-        assert_eq!(lanes.enter(&a, &queue, 2), Entry::Wait);
-        assert!(lanes.ready(&a, 2, "a2").is_empty());
-        assert!(lanes.end(&a, true).is_empty());
-        assert_eq!(lanes.enter(&b, &queue, 3), Entry::Start);
-        assert_eq!(lanes.reenter(&a, &queue, 1, "a1 again"), ["a1 again"]);
-        assert_eq!(lanes.end(&a, false), ["a2"]);
-    }
-
-    #[test]
-    fn a_throttle_lets_so_many_run_and_a_full_house_makes_everyone_wait() {
-        let (lanes, id) = (Lanes::new(3), lane(None));
-        let entries: Vec<Entry> = (1..=3)
-            .map(|position| lanes.enter(&id, &Queue::throttled(2), position))
-            .collect();
-        assert_eq!(entries, [Entry::Start, Entry::Start, Entry::Wait]);
-        let other = LaneId {
-            flow: FlowKey::new("g"),
-            ..lane(None)
-        };
-        assert_eq!(lanes.enter(&other, &Queue::Parallel, 4), Entry::Start);
-        assert_eq!(lanes.enter(&other, &Queue::Parallel, 5), Entry::Wait);
-        assert!(lanes.ready(&other, 5, "g5").is_empty());
-        assert!(lanes.ready(&id, 3, "f3").is_empty());
-        assert_eq!(lanes.end(&id, false), ["f3"]);
-        assert_eq!(lanes.end(&id, false), ["g5"]);
-    }
-
-    #[test]
-    fn one_that_never_reached_the_disk_does_not_hold_up_those_behind_it() {
-        let (lanes, id, queue) = (Lanes::new(10), lane(Some("")), Queue::sequential());
-        assert_eq!(lanes.enter(&id, &queue, 1), Entry::Start);
-        assert_eq!(lanes.enter(&id, &queue, 2), Entry::Wait);
-        assert_eq!(lanes.enter(&id, &queue, 3), Entry::Wait);
-        assert!(lanes.ready(&id, 3, "third").is_empty());
-        assert!(lanes.end(&id, false).is_empty());
-        assert_eq!(lanes.leave(&id, 2), ["third"]);
     }
 }

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use sdk::id::ExecutionId;
+use tokio::sync::oneshot;
 
-use super::{AcceptError, Engine, Job, lock};
+use super::recovery::Found;
+use super::{AcceptError, Engine, Job, Outcome, OutcomeError, lock};
+use crate::lane::LaneId;
 use crate::record::{
-    Execution, Function, InvokedBy, ResultType, Status, StepRecord, StoredPayload,
+    Execution, Function, InvokedBy, PendingState, ResultType, Status, StepRecord, StoredPayload,
 };
 use crate::store::{Accept, Commit, Finish, StoreError, Write};
 
@@ -49,16 +52,18 @@ impl Engine {
     ///
     /// There is none, it has ended, or the store cannot take the change.
     pub async fn cancel(self: &Arc<Self>, id: &ExecutionId) -> Result<(), ControlError> {
-        let sender = lock(&self.running)
-            .get_mut(id)
-            .and_then(|running| running.cancel.take());
-        if let Some(cancel) = sender {
-            let outcome = self.wait_for(id);
-            if cancel.send(()).is_ok() {
-                // The run records its own end; the waiter is told then.
-                let _ = outcome.await;
-                return Ok(());
-            }
+        if let Some(outcome) = self.cancel_running(id) {
+            // The run records its own end.
+            return match outcome.await {
+                Ok(end) if !end.recorded => {
+                    let text = "the end of the execution is not recorded yet";
+                    Err(StoreError::Unavailable(text.to_owned()).into())
+                }
+                Ok(end) if end.result != ResultType::Canceled => {
+                    Err(ControlError::Ended(id.clone()))
+                }
+                _ => Ok(()),
+            };
         }
         let execution = self
             .ports
@@ -69,40 +74,107 @@ impl Engine {
         if execution.status.is_final() {
             return Err(ControlError::Ended(id.clone()));
         }
-        let pending = lock(&self.pending).remove(id).map(|(job, handle)| {
-            handle.abort();
-            job
-        });
-        let queued = || {
-            self.recovered_lane(&execution)
-                .and_then(|lane| self.lanes.take(&lane, execution.position))
-        };
-        let job = pending.or_else(queued);
+        let taken = self.take_waiting(&execution);
+        if matches!(taken, Taken::Nothing) {
+            lock(&self.doomed).insert(id.clone());
+        }
+        let text = "the execution was cancelled";
         let finish = Finish {
             id: id.clone(),
             status: Status::Error,
             result: ResultType::Canceled,
             at: self.ports.clock.now(),
-            error: Some("the execution was cancelled".to_owned()),
+            error: Some(text.to_owned()),
             output: None,
             dead_letter: false,
         };
-        self.ports
-            .store
-            .commit(Commit::new("cancel", vec![Write::Finish(Box::new(finish))]))
-            .await?;
-        if let Some(job) = job {
-            self.release_lane(&job);
+        let commit = Commit::new("cancel", vec![Write::Finish(Box::new(finish))]);
+        if let Err(fault) = self.ports.store.commit(commit).await {
+            self.settle_cancel(id.clone(), taken, &fault);
+            return Err(fault.into());
         }
+        self.let_go(taken);
+        self.tell(
+            id,
+            &Outcome {
+                id: id.clone(),
+                result: ResultType::Canceled,
+                output: None,
+                error: Some(OutcomeError {
+                    text: text.to_owned(),
+                    status: None,
+                }),
+                recorded: true,
+            },
+        );
         Ok(())
     }
 
-    fn recovered_lane(&self, execution: &Execution) -> Option<crate::lane::LaneId> {
-        (execution.function == Function::OnExecution).then(|| crate::lane::LaneId {
+    /// Cancels an execution that runs; returns how it ends. One whose end is being recorded is waited for.
+    fn cancel_running(&self, id: &ExecutionId) -> Option<oneshot::Receiver<Outcome>> {
+        let mut running = lock(&self.running);
+        let entry = running.get_mut(id)?;
+        let outcome = self.wait_for(id);
+        if let Some(cancel) = entry.cancel.take() {
+            // One that has just ended needs no cancelling.
+            let _ = cancel.send(());
+        }
+        Some(outcome)
+    }
+
+    /// Takes an execution out of where it waits, so that it does not start while it is cancelled. What it holds stays closed.
+    fn take_waiting(&self, execution: &Execution) -> Taken {
+        if let Some((job, handle)) = lock(&self.pending).remove(&execution.id) {
+            handle.abort();
+            return Taken::Pending(Box::new(job));
+        }
+        let lane = LaneId {
             instance: execution.instance.clone(),
             flow: execution.flow.clone(),
             key: execution.order_key.clone(),
-        })
+        };
+        let is_flow = execution.function == Function::OnExecution;
+        let queued = is_flow.then(|| self.lanes.take(&lane, execution.position));
+        match queued.flatten() {
+            Some(job) => Taken::Queued(lane, Box::new(job)),
+            None => Taken::Nothing,
+        }
+    }
+
+    /// Lets those go on that wait behind an execution that was cancelled.
+    fn let_go(self: &Arc<Self>, taken: Taken) {
+        if let Taken::Pending(job) = taken {
+            self.release_lanes(&[*job]);
+        }
+    }
+
+    /// Puts an execution back whose cancellation the store did not take.
+    fn settle_cancel(self: &Arc<Self>, id: ExecutionId, taken: Taken, fault: &StoreError) {
+        if matches!(fault, StoreError::Full(_)) {
+            return self.put_back_waiting(&id, taken);
+        }
+        let engine = Arc::clone(self);
+        self.ports.spawn.engine(Box::pin(async move {
+            match engine.find(&id).await {
+                Found::Final => engine.let_go(taken),
+                Found::Unfinished | Found::Nothing => engine.put_back_waiting(&id, taken),
+                Found::Stopped => {}
+            }
+        }));
+    }
+
+    fn put_back_waiting(self: &Arc<Self>, id: &ExecutionId, taken: Taken) {
+        match taken {
+            Taken::Pending(job) => self.wait_for_time(*job),
+            Taken::Queued(lane, job) => {
+                let (queue, position) = (job.queue(), job.execution.position);
+                let started = self.lanes.put_back(&lane, &queue, position, *job);
+                self.start_all(started);
+            }
+            Taken::Nothing => {
+                lock(&self.doomed).remove(id);
+            }
+        }
     }
 
     /// Runs an execution again with the payload that it had, as an execution of its own (W53). It is not verified and not compared
@@ -116,6 +188,7 @@ impl Engine {
         id: &ExecutionId,
         from: ReplayFrom,
     ) -> Result<ExecutionId, ControlError> {
+        let _turn = self.take_turn(id)?;
         let store = &self.ports.store;
         let original = store
             .execution(id)
@@ -147,11 +220,12 @@ impl Engine {
             ReplayFrom::Start => Vec::new(),
             ReplayFrom::FailedStep => store.steps(&original.journal).await?,
         };
+        let in_place = self.is_held_for(&original);
         let job = Job {
-            execution: self.replay_of(&original),
+            execution: self.replay_of(&original, in_place),
             instance,
             flow: Arc::clone(flow),
-            payload: Some(replayed(&payload, from)),
+            payload: Some(replayed(&original, &payload, from)),
             counted: false,
             resumed: !steps.is_empty(),
         };
@@ -179,12 +253,53 @@ impl Engine {
                 dead: false,
             });
         }
-        store.commit(Commit::new("replay", writes)).await?;
-        if original.dead_letter {
-            self.release_lane(&job);
+        if let Err(fault) = store.commit(Commit::new("replay", writes)).await {
+            self.settle_replay(job, in_place, &fault);
+            return Err(fault.into());
         }
-        self.take_up_new(job);
+        self.take_up_replay(job, in_place);
         Ok(replay)
+    }
+
+    /// A replay of what keeps its lane closed runs before everything that waits behind it; any other one is a newcomer.
+    fn take_up_replay(self: &Arc<Self>, job: Job, in_place: bool) {
+        if in_place {
+            self.start_due(job);
+        } else {
+            self.take_up_new(job);
+        }
+    }
+
+    /// Finds out whether a replay that the store did not confirm is there after all.
+    fn settle_replay(self: &Arc<Self>, job: Job, in_place: bool, fault: &StoreError) {
+        if matches!(fault, StoreError::Full(_)) {
+            return;
+        }
+        let engine = Arc::clone(self);
+        self.ports.spawn.engine(Box::pin(async move {
+            if matches!(engine.find(&job.execution.id).await, Found::Unfinished) {
+                engine.take_up_replay(job, in_place);
+            }
+        }));
+    }
+
+    fn is_held_for(&self, execution: &Execution) -> bool {
+        let job = self.recovered(execution.clone());
+        job.filter(|job| job.execution.dead_letter)
+            .and_then(|job| job.lane())
+            .is_some_and(|lane| self.lanes.is_held_by(&lane, execution.position))
+    }
+
+    /// Takes the right to replay an execution: two at once would both take its place.
+    fn take_turn(&self, id: &ExecutionId) -> Result<Turn<'_>, ControlError> {
+        if lock(&self.replaying).insert(id.clone()) {
+            Ok(Turn(self, id.clone()))
+        } else {
+            Err(ControlError::NotReplayable(
+                id.clone(),
+                "somebody else replays it at this moment",
+            ))
+        }
     }
 
     /// Takes an execution off the list of dead letters, and lets go on what waits behind it.
@@ -199,32 +314,54 @@ impl Engine {
             .execution(id)
             .await?
             .ok_or_else(|| ControlError::Unknown(id.clone()))?;
+        if !execution.dead_letter {
+            return Ok(());
+        }
         let dismiss = Write::DeadLetter {
             id: id.clone(),
             dead: false,
         };
-        self.ports
-            .store
-            .commit(Commit::new("dismiss", vec![dismiss]))
-            .await?;
-        if let Some(job) = self.recovered(execution) {
-            self.release_lane(&job);
+        let commit = Commit::new("dismiss", vec![dismiss]);
+        let job = self.recovered(execution);
+        if let Err(fault) = self.ports.store.commit(commit).await {
+            self.settle_dismissal(id.clone(), job, &fault);
+            return Err(fault.into());
         }
+        self.release_lanes(job.as_slice());
         Ok(())
     }
 
-    fn replay_of(&self, original: &Execution) -> Execution {
+    /// Finds out whether a dismissal that the store did not confirm is there after all.
+    fn settle_dismissal(self: &Arc<Self>, id: ExecutionId, job: Option<Job>, fault: &StoreError) {
+        if matches!(fault, StoreError::Full(_)) {
+            return;
+        }
+        let engine = Arc::clone(self);
+        self.ports.spawn.engine(Box::pin(async move {
+            engine.find(&id).await;
+            let found = engine.ports.store.execution(&id).await;
+            if matches!(found, Ok(Some(execution)) if !execution.dead_letter) {
+                engine.release_lanes(job.as_slice());
+            }
+        }));
+    }
+
+    fn replay_of(&self, original: &Execution, in_place: bool) -> Execution {
         let now = self.ports.clock.now();
         let id = self.ports.entropy.execution_id(now);
+        let position = if in_place {
+            original.position
+        } else {
+            let order = std::sync::atomic::Ordering::Relaxed;
+            self.next_position.fetch_add(1, order)
+        };
         Execution {
             id: id.clone(),
             invoked_by: InvokedBy::Replay,
             synchronous: false,
             status: Status::Queued,
             result: None,
-            position: self
-                .next_position
-                .fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            position,
             accepted_at: now,
             run_at: None,
             started_at: None,
@@ -233,7 +370,6 @@ impl Engine {
             starts: 0,
             journal: id,
             first: Some(original.id.clone()),
-            parent: None,
             error: None,
             dead_letter: false,
             ..original.clone()
@@ -241,18 +377,53 @@ impl Engine {
     }
 }
 
-/// Returns the payload of a replay: from the start, `#[on_trigger]` runs again on what came.
-fn replayed(payload: &Arc<StoredPayload>, from: ReplayFrom) -> Arc<StoredPayload> {
+/// Returns the payload of a replay: from the start, `#[on_trigger]` runs again on what came. A slice of a page starts with its items.
+fn replayed(
+    original: &Execution,
+    payload: &Arc<StoredPayload>,
+    from: ReplayFrom,
+) -> Arc<StoredPayload> {
+    let is_slice = original.parent.is_some() && payload.triggered.is_some();
     match from {
-        ReplayFrom::FailedStep => Arc::clone(payload),
-        ReplayFrom::Start => {
-            let from_start = StoredPayload {
-                trigger_body: None,
-                triggered: None,
-                trigger_state: Vec::new(),
-                ..payload.as_ref().clone()
-            };
-            Arc::new(from_start)
-        }
+        ReplayFrom::Start if !is_slice => Arc::new(before_trigger(payload)),
+        _ => Arc::clone(payload),
+    }
+}
+
+/// Returns the payload for functions that run once more on changed state: `#[on_trigger]` too, if it made state from what has changed.
+pub(super) fn refreshed(payload: &Arc<StoredPayload>) -> Arc<StoredPayload> {
+    let stale = |change: &PendingState| change.expected.is_some();
+    if payload.trigger_state.iter().any(stale) {
+        Arc::new(before_trigger(payload))
+    } else {
+        Arc::clone(payload)
+    }
+}
+
+fn before_trigger(payload: &StoredPayload) -> StoredPayload {
+    StoredPayload {
+        trigger_body: None,
+        triggered: None,
+        trigger_state: Vec::new(),
+        ..payload.clone()
+    }
+}
+
+/// An execution that was taken out of where it waits.
+enum Taken {
+    /// It waited for its time.
+    Pending(Box<Job>),
+    /// It waited in this lane.
+    Queued(LaneId, Box<Job>),
+    /// It was nowhere: it is on its way from the disk.
+    Nothing,
+}
+
+/// The right to replay an execution; the next one may when this is dropped.
+struct Turn<'a>(&'a Engine, ExecutionId);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.replaying).remove(&self.1);
     }
 }

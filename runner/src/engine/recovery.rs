@@ -6,16 +6,27 @@ use std::time::Duration;
 
 use sdk::Error;
 use sdk::id::ExecutionId;
+use sdk::queue::Poison;
 
-use super::drive::{STORE_PAUSE, Verdict};
+use super::conclude::Verdict;
+use super::drive::STORE_PAUSE;
 use super::{Engine, Job, lock};
 use crate::clock;
-use crate::lane::{Entry, LaneId};
+use crate::lane::{Entry, LaneId, poison};
 use crate::record::{Execution, Function, ResultType, Status};
-use crate::store::{StoreError, StoreResult};
+use crate::store::{ExecutionFilter, StoreError, StoreResult};
 
 /// How many executions are read at once.
 const PAGE: u32 = 1000;
+
+/// What the store holds of an execution, once it answers.
+pub(super) enum Found {
+    Nothing,
+    Unfinished,
+    Final,
+    /// The engine stops: whatever it is, it is found at the next start.
+    Stopped,
+}
 
 impl Engine {
     /// Takes up everything that has not ended, in the order in which it was accepted. Must be done before anything new is accepted, so
@@ -44,13 +55,39 @@ impl Engine {
             if let Some(job) = self.recovered(execution.clone())
                 && let Some(lane) = job.lane()
             {
-                self.lanes.hold(&lane, &job.queue());
+                self.lanes.hold(&lane, &job.queue(), job.hold_for_retry());
             }
         }
+        self.hold_for_dead_letters().await?;
         for execution in found {
             self.take_up_recovered(execution).await;
         }
         Ok(count)
+    }
+
+    /// Closes what poisoned executions keep closed until they are replayed or dismissed (E24).
+    async fn hold_for_dead_letters(&self) -> StoreResult<()> {
+        let flows = self.ports.integration.flows.iter();
+        for flow in flows.filter(|flow| poison(&flow.options.queue) != Poison::Skip) {
+            let filter = ExecutionFilter {
+                flow: Some(flow.options.key.into()),
+                dead_letters: true,
+                ..ExecutionFilter::default()
+            };
+            let mut cursor = None;
+            loop {
+                let page = self.ports.store.executions(&filter, cursor.as_ref(), PAGE);
+                let page = page.await?;
+                let Some(last) = page.last() else { break };
+                cursor = Some((last.accepted_at, last.id.clone()));
+                for job in page.into_iter().filter_map(|found| self.recovered(found)) {
+                    if let (Some(lane), Some(hold)) = (job.lane(), job.hold_of_poisoned()) {
+                        self.lanes.hold(&lane, &job.queue(), hold);
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn recovered(&self, execution: Execution) -> Option<Job> {
@@ -77,10 +114,7 @@ impl Engine {
         if lifecycle {
             let text =
                 "the process stopped while this function ran; deploy or remove the instance again";
-            let verdict = Verdict {
-                error: Some(Error::new(text).permanent()),
-                ..Verdict::error(ResultType::Error)
-            };
+            let verdict = Verdict::failed(Error::new(text).permanent(), ResultType::Error);
             let started = self.record(job, verdict, Vec::new()).await;
             return self.start_all(started);
         }
@@ -120,37 +154,51 @@ impl Engine {
     }
 
     /// Finds out, once the store answers again, whether an execution that it did not confirm is there after all. Its place is kept
-    /// until then, so that order is kept.
+    /// until then, so that order is kept; so are the retries that were to give way to it.
     pub(super) fn settle_unknown(
         self: &Arc<Self>,
         job: Job,
         place: Option<LaneId>,
         entry: Entry,
+        giving_way: Vec<Job>,
         fault: &StoreError,
     ) {
         if matches!(fault, StoreError::Full(_)) {
+            self.wait_on(giving_way);
             return self.give_up_place(place.as_ref(), entry, job.execution.position);
         }
         let engine = Arc::clone(self);
         self.ports.spawn.engine(Box::pin(async move {
-            let found = engine.find(&job.execution.id).await;
-            match found {
-                Some(Some(execution)) if !execution.status.is_final() => {
-                    engine.take_up(job, place, entry)
+            match engine.find(&job.execution.id).await {
+                Found::Unfinished => {
+                    engine.release_lanes(&giving_way);
+                    engine.take_up(job, place, entry);
                 }
-                _ => engine.give_up_place(place.as_ref(), entry, job.execution.position),
+                Found::Final => {
+                    engine.release_lanes(&giving_way);
+                    engine.give_up_place(place.as_ref(), entry, job.execution.position);
+                }
+                Found::Nothing => {
+                    engine.wait_on(giving_way);
+                    engine.give_up_place(place.as_ref(), entry, job.execution.position);
+                }
+                Found::Stopped => {}
             }
         }));
     }
 
-    async fn find(&self, id: &ExecutionId) -> Option<Option<Execution>> {
+    /// Looks for an execution until the store answers, or the engine stops.
+    pub(super) async fn find(&self, id: &ExecutionId) -> Found {
         while !self.stopping.load(Ordering::Relaxed) {
             self.ports.clock.sleep(STORE_PAUSE).await;
-            if let Ok(found) = self.ports.store.execution(id).await {
-                return Some(found);
+            match self.ports.store.execution(id).await {
+                Ok(None) => return Found::Nothing,
+                Ok(Some(execution)) if execution.status.is_final() => return Found::Final,
+                Ok(Some(_)) => return Found::Unfinished,
+                Err(_) => {}
             }
         }
-        None
+        Found::Stopped
     }
 
     /// Takes no new work, gives what runs this much time, and leaves the rest to the next start (G8).

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use sdk::Timestamp;
 use sdk::id::ExecutionId;
+use sdk::{Body, Timestamp};
 use serde_json::Value;
 
-use super::drive::{FollowUp, Verdict};
-use super::{Engine, Job, lock};
+use super::conclude::{FollowUp, Verdict};
+use super::{Engine, Job, lock, order_key, unique_id};
 use crate::record::{
     Execution, Function, InvokedBy, ResultType, Status, StoredPayload, TriggerEnd,
 };
@@ -89,35 +89,33 @@ impl Engine {
                 let payload = StoredPayload {
                     trigger_body: Some(body.to_string()),
                     triggered: Some(TriggerEnd::PassedOn),
-                    ..self.payload_for_slice(job)
+                    ..payload_for_slice(job)
                 };
-                self.slice(job, payload, now)
+                self.slice(job, payload, &Body::Json(body), now)
             })
             .collect();
         if let Some(cursor) = &page.cursor {
+            // The trigger is given what it was given for the first page, and the cursor.
             let payload = StoredPayload {
                 cursor: Some(cursor.clone()),
-                triggered: None,
-                ..self.payload_for_slice(job)
+                ..payload_for_slice(job)
             };
-            slices.push(self.slice(job, payload, now));
+            slices.push(self.slice(job, payload, &Body::Empty, now));
         }
         slices
     }
 
-    fn payload_for_slice(&self, job: &Job) -> StoredPayload {
-        let whole = job.payload.as_deref().cloned();
-        let mut payload = whole.unwrap_or_else(|| StoredPayload::of(&sdk::Payload::empty(), None));
-        payload.trigger_state.clear();
-        payload.cursor = None;
-        payload
-    }
-
-    fn slice(&self, job: &Job, payload: StoredPayload, now: Timestamp) -> Job {
+    /// Makes the execution of a slice, or of the next page. It is one of its own: it keeps its own order, and nobody waits for it.
+    fn slice(&self, job: &Job, payload: StoredPayload, body: &Body, now: Timestamp) -> Job {
         let id = self.ports.entropy.execution_id(now);
+        let options = &job.flow.options;
+        let in_turn = || job.execution.order_key.clone();
         let execution = Execution {
             id: id.clone(),
+            synchronous: false,
             status: Status::Queued,
+            order_key: order_key(options, body).or_else(in_turn),
+            unique_id: unique_id(options, body),
             position: self
                 .next_position
                 .fetch_add(1, std::sync::atomic::Ordering::Relaxed),
@@ -169,7 +167,8 @@ impl Engine {
         pending.insert(id, (job, handle));
     }
 
-    fn start_due(self: &Arc<Self>, job: Job) {
+    /// Starts an execution at its place, in front of what came later, and opens what it held.
+    pub(super) fn start_due(self: &Arc<Self>, job: Job) {
         let Some(lane) = job.lane() else {
             return self.start(job);
         };
@@ -178,8 +177,9 @@ impl Engine {
         self.start_all(started);
     }
 
-    /// Cancels the waiting retries that an execution with the same unique id makes needless (E22).
-    pub(super) fn cancel_waiting_retries(self: &Arc<Self>, newer: &Job) -> Vec<Write> {
+    /// Takes out the waiting retries that an execution with the same unique id makes needless (E22). Their lanes stay closed until it
+    /// is on disk: then [`release_lanes`](Self::release_lanes), or else [`wait_on`](Self::wait_on).
+    pub(super) fn take_waiting_retries(&self, newer: &Job) -> Vec<Job> {
         let Some(unique_id) = &newer.execution.unique_id else {
             return Vec::new();
         };
@@ -189,42 +189,48 @@ impl Engine {
                 && execution.unique_id.as_ref() == Some(unique_id)
         };
         let mut pending = lock(&self.pending);
-        let ids: Vec<ExecutionId> = pending
-            .iter()
-            .filter(|(_, (job, _))| same(&job.execution))
-            .map(|(id, _)| id.clone())
-            .collect();
-        let gone: Vec<Job> = ids
-            .iter()
-            .filter_map(|id| pending.remove(id))
-            .map(|(job, handle)| {
+        let gone = pending.extract_if(|_, (job, _)| same(&job.execution));
+        let mut gone: Vec<Job> = gone
+            .map(|(_, (job, handle))| {
                 handle.abort();
                 job
             })
             .collect();
-        drop(pending);
-        let now = self.ports.clock.now();
-        gone.into_iter()
-            .map(|job| {
-                self.release_lane(&job);
-                Write::Finish(Box::new(Finish {
-                    id: job.execution.id,
-                    status: Status::Success,
-                    result: ResultType::CanceledAsDuplicate,
-                    at: now,
-                    error: None,
-                    output: None,
-                    dead_letter: false,
-                }))
-            })
-            .collect()
+        gone.sort_by_key(|job| job.execution.position);
+        gone
     }
 
-    /// Lets those go on that wait behind an execution that will not run.
-    pub(super) fn release_lane(self: &Arc<Self>, job: &Job) {
-        if let Some(lane) = job.lane() {
-            let started = self.lanes.release(&lane);
-            self.start_all(started);
+    /// Returns the writes that end retries which give way to a newer execution.
+    pub(super) fn give_way(&self, retries: &[Job]) -> Vec<Write> {
+        let at = self.ports.clock.now();
+        let end = |job: &Job| {
+            Write::Finish(Box::new(Finish {
+                id: job.execution.id.clone(),
+                status: Status::Success,
+                result: ResultType::CanceledAsDuplicate,
+                at,
+                error: None,
+                output: None,
+                dead_letter: false,
+            }))
+        };
+        retries.iter().map(end).collect()
+    }
+
+    /// Lets retries wait on that were taken out for nothing.
+    pub(super) fn wait_on(self: &Arc<Self>, retries: Vec<Job>) {
+        for job in retries {
+            self.wait_for_time(job);
+        }
+    }
+
+    /// Lets those go on that wait behind executions that will not run.
+    pub(super) fn release_lanes(self: &Arc<Self>, jobs: &[Job]) {
+        for job in jobs {
+            if let Some(lane) = job.lane() {
+                let started = self.lanes.release(&lane, job.execution.position);
+                self.start_all(started);
+            }
         }
     }
 
@@ -255,6 +261,19 @@ impl Engine {
                 vec![Write::Accept(Box::new(accept))],
             ))
             .await;
+    }
+}
+
+/// Returns what a page was made from: headers, query, raw body.
+fn payload_for_slice(job: &Job) -> StoredPayload {
+    let whole = job.payload.as_deref().cloned();
+    let whole = whole.unwrap_or_else(|| StoredPayload::of(&sdk::Payload::empty(), None));
+    StoredPayload {
+        trigger_body: None,
+        triggered: None,
+        trigger_state: Vec::new(),
+        cursor: None,
+        ..whole
     }
 }
 
