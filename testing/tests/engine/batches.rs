@@ -1,0 +1,201 @@
+//! Pages of items, cut into executions (E6).
+
+use runner::engine::ReplayFrom;
+use runner::record::ResultType;
+use sdk::prelude::*;
+use serde_json::{Value, json};
+use testing::{Result, Simulation};
+
+use crate::bench::{Bench as _, outputs, results};
+
+/// Seven items in pages of three.
+fn page(cursor: Option<&Value>) -> sdk::Result<TriggerOutput> {
+    let from = cursor.and_then(Value::as_u64).unwrap_or(0);
+    let items: Vec<u64> = (from..7).take(3).collect();
+    let next = from + 3;
+    TriggerOutput::page(&items, (next < 7).then_some(&next))
+}
+
+struct Pages;
+
+#[flow(key = "pages", batch_size = 2, batch_limit = 2, retry = Retry::times(1).every(minutes(1)))]
+impl Pages {
+    #[on_trigger]
+    async fn fetch(context: &Context, payload: Payload) -> sdk::Result<TriggerOutput> {
+        context
+            .instance_state()
+            .merge("pages", |count: Option<u32>| count.unwrap_or(0) + 1)
+            .await?;
+        page(payload.cursor.as_ref())
+    }
+
+    #[on_execution]
+    async fn file(context: &Context, payload: Payload) -> sdk::Result<Value> {
+        let state = context.instance_state();
+        context.sleep(seconds(1)).await;
+        let items: Vec<u64> = payload.decode()?;
+        if payload.header("x-fails").is_some() && context.attempt() == 1 {
+            return Err(Error::new("not yet"));
+        }
+        for item in items {
+            state.set(&format!("item {item}"), &item).await?;
+        }
+        Ok(payload.data())
+    }
+}
+
+fn lab() -> Simulation<()> {
+    Simulation::of(Integration::new("i").flow::<Pages>().flow::<PerKey>())
+}
+
+/// E6: the trigger is asked again with the cursor until there is none; each slice has `batch_size` items, the last of a page the rest.
+#[tokio::test]
+async fn a_trigger_is_asked_for_pages_until_there_is_no_cursor() -> Result {
+    let lab = lab();
+    let instance = lab.deploy(()).await?;
+    instance.webhook::<Pages>().json(&"go").send().await;
+    lab.run_until_idle().await?;
+    let mut slices = outputs(&instance.executions::<Pages>().await);
+    slices.retain(|output| !output.is_null());
+    slices.sort_by_key(|slice| slice[0].as_u64());
+    assert_eq!(json!(slices), json!([[0, 1], [2], [3, 4], [5], [6]]));
+    assert_eq!(
+        instance.timeline().await.state["instance of pages: pages"],
+        3
+    );
+    Ok(())
+}
+
+/// E6: no more than `batch_limit` run at once.
+#[tokio::test]
+async fn no_more_slices_run_at_once_than_the_limit() -> Result {
+    let lab = lab();
+    let instance = lab.deploy(()).await?;
+    instance.webhook::<Pages>().json(&"go").send().await;
+    let runner = lab.runner().await?;
+    loop {
+        let (waiting, running) = runner.engine.load();
+        assert!(running <= 2, "{running} run at once");
+        if waiting + running == 0 {
+            break;
+        }
+        lab.advance(seconds(1)).await?;
+    }
+    assert_eq!(instance.executions::<Pages>().await.len(), 8);
+    Ok(())
+}
+
+/// E6, E21: a slice fails and is tried again by itself, with the same items and the headers of the request.
+#[tokio::test]
+async fn each_slice_is_tried_again_by_itself() -> Result {
+    let lab = lab();
+    let instance = lab.deploy(()).await?;
+    instance
+        .webhook::<Pages>()
+        .header("x-fails", "once")
+        .json(&"go")
+        .send()
+        .await;
+    lab.run_until_idle().await?;
+    let runs = instance.executions::<Pages>().await;
+    let count = |result| {
+        results(&runs)
+            .into_iter()
+            .filter(|it| *it == result)
+            .count()
+    };
+    // Three pages and five slices end well, the slices at their second attempt.
+    assert_eq!(
+        (count(ResultType::Error), count(ResultType::Completed)),
+        (5, 8)
+    );
+    let state = instance.timeline().await.state;
+    assert_eq!(state.keys().filter(|key| key.contains(": item")).count(), 7);
+    Ok(())
+}
+
+/// E6: somebody may wait for the first page; its slices run behind it and wait for nobody.
+#[tokio::test]
+async fn a_page_that_somebody_waits_for_leaves_its_slices_to_the_queue() -> Result {
+    let lab = lab();
+    let instance = lab.deploy(()).await?;
+    for _ in 0..2 {
+        instance
+            .webhook::<Pages>()
+            .synchronous(true)
+            .json(&"go")
+            .send()
+            .await;
+        lab.run_until_idle().await?;
+    }
+    assert_eq!(lab.runner().await?.engine.load(), (0, 0));
+    assert_eq!(instance.executions::<Pages>().await.len(), 16);
+    Ok(())
+}
+
+/// E6, E28: a slice that is replayed from the start handles its own items again, and fetches no page.
+#[tokio::test]
+async fn a_slice_is_replayed_with_its_own_items() -> Result {
+    let lab = lab();
+    let instance = lab.deploy(()).await?;
+    instance.webhook::<Pages>().json(&"go").send().await;
+    lab.run_until_idle().await?;
+    let before = instance.executions::<Pages>().await;
+    let slice = before
+        .iter()
+        .find(|run| run.output == json!([3, 4]))
+        .ok_or("a slice")?;
+    let replay = lab.replay(&slice.id, ReplayFrom::Start).await?;
+    lab.run_until_idle().await?;
+    let again = lab.replay(&replay, ReplayFrom::Start).await?;
+    lab.run_until_idle().await?;
+    let after = instance.executions::<Pages>().await;
+    assert_eq!(after.len(), before.len() + 2);
+    let last = after
+        .iter()
+        .find(|run| run.id == again)
+        .ok_or("the replay")?;
+    assert_eq!(last.output, json!([3, 4]));
+    Ok(())
+}
+
+struct PerKey;
+
+#[flow(key = "per-key", queue = Queue::order_by("/key"))]
+impl PerKey {
+    #[on_trigger]
+    async fn fetch(_context: &Context) -> sdk::Result<TriggerOutput> {
+        let items = [
+            json!({"key": "a"}),
+            json!({"key": "b"}),
+            json!({"key": "a"}),
+        ];
+        TriggerOutput::page(&items, None::<&u8>)
+    }
+
+    #[on_execution]
+    async fn file(context: &Context, item: Value) -> sdk::Result<Value> {
+        context.sleep(seconds(10)).await;
+        Ok(item)
+    }
+}
+
+/// E6, E24: each slice has its own place in the order, by its own key.
+#[tokio::test]
+async fn slices_keep_order_by_their_own_keys() -> Result {
+    let lab = lab();
+    let instance = lab.deploy(()).await?;
+    instance.webhook::<PerKey>().json(&"go").send().await;
+    lab.advance(seconds(10)).await?;
+    let ended = || async {
+        let runs = instance.executions::<PerKey>().await;
+        outputs(&runs)
+            .into_iter()
+            .filter(|output| !output.is_null())
+            .count()
+    };
+    assert_eq!(ended().await, 2, "one of each key");
+    lab.advance(seconds(10)).await?;
+    assert_eq!(ended().await, 3);
+    Ok(())
+}

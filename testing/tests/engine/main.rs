@@ -1,0 +1,16 @@
+//! The engine's contract: a model of it (`model`), and tests for its rows, in memory and on a clock that is moved by hand.
+//!
+//! Schedules (E10 to E18) are tested where they are made, in `runner`.
+
+mod batches;
+mod bench;
+mod calls;
+mod control;
+mod functions;
+mod instances;
+mod limits;
+mod model;
+mod outages;
+mod state;
+mod steps;
+mod world;

@@ -1,0 +1,180 @@
+//! Steps (E20, E23).
+
+use std::cell::RefCell;
+
+use runner::engine::ReplayFrom;
+use sdk::prelude::*;
+use serde_json::{Value, json};
+use testing::{Result, Simulation};
+
+use crate::bench::Bench as _;
+
+thread_local! {
+    /// The steps whose work ran, in order: a test has a thread of its own.
+    static RAN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+fn ran(name: impl Into<String>) {
+    RAN.with_borrow_mut(|ran| ran.push(name.into()));
+}
+
+fn take_ran() -> Vec<String> {
+    RAN.with_borrow_mut(std::mem::take)
+}
+
+struct AtOnce;
+
+#[flow(key = "at-once", retry = Retry::times(1).every(seconds(1)))]
+impl AtOnce {
+    #[on_execution]
+    async fn run(context: &Context) -> sdk::Result<Value> {
+        let work = |name: &'static str, wait: u64| {
+            context.step(name, move || async move {
+                ran(name);
+                context.sleep(seconds(wait)).await;
+                Ok(wait)
+            })
+        };
+        let (slow, quick) = tokio::try_join!(
+            work("slow", 3).into_future(),
+            work("quick", 1).into_future()
+        )?;
+        let first = tokio::select! {
+            won = work("loses", 9).into_future() => won?,
+            won = work("wins", 2).into_future() => won?,
+        };
+        match context.attempt() {
+            1 => Err(Error::new("once more")),
+            _ => Ok(json!([slow, quick, first])),
+        }
+    }
+}
+
+/// E20: steps are found by name and count, so those that run at once are found again too; one that was dropped runs again.
+#[tokio::test]
+async fn steps_that_run_at_once_are_found_again() -> Result {
+    let lab = Simulation::of(Integration::<()>::new("i").flow::<AtOnce>());
+    let instance = lab.deploy(()).await?;
+    instance.webhook::<AtOnce>().send().await;
+    lab.run_until_idle().await?;
+    assert_eq!(
+        instance.executions::<AtOnce>().await[1].output,
+        json!([3, 1, 2])
+    );
+    let ran = take_ran();
+    let times = |name: &str| ran.iter().filter(|it| *it == name).count();
+    assert_eq!(["slow", "quick", "wins"].map(times), [1, 1, 1]);
+    Ok(())
+}
+
+struct Loops;
+
+#[flow(key = "loops", retry = Retry::times(1).every(seconds(1)))]
+impl Loops {
+    #[on_execution]
+    async fn run(context: &Context) -> sdk::Result<Vec<u32>> {
+        let mut results = Vec::new();
+        for place in 0..4 {
+            let work = || async move {
+                ran(place.to_string());
+                match (place, context.attempt()) {
+                    (2, 1) => Err(Error::new("not yet")),
+                    _ => Ok(place),
+                }
+            };
+            results.push(context.step("page", work).await?);
+        }
+        Ok(results)
+    }
+}
+
+/// E20: the count tells steps of one name apart; only what had not finished runs again.
+#[tokio::test]
+async fn a_loop_goes_on_behind_the_last_finished_step() -> Result {
+    let lab = Simulation::of(Integration::<()>::new("i").flow::<Loops>());
+    let instance = lab.deploy(()).await?;
+    instance.webhook::<Loops>().send().await;
+    lab.run_until_idle().await?;
+    assert_eq!(take_ran(), ["0", "1", "2", "2", "3"]);
+    assert_eq!(
+        instance.executions::<Loops>().await[1].output,
+        json!([0, 1, 2, 3])
+    );
+    Ok(())
+}
+
+struct Changes;
+
+#[flow(key = "changes")]
+impl Changes {
+    #[on_execution]
+    async fn run(context: &Context) -> sdk::Result<Value> {
+        if context.invoked_by() == "REPLAY" {
+            let number: u32 = context.step("ask", || async { Ok(7) }).await?;
+            return Ok(json!(number));
+        }
+        let text: String = context
+            .step("ask", || async { Ok("seven".to_owned()) })
+            .await?;
+        Err(Error::new(text))
+    }
+}
+
+/// E20: a recorded result that no longer fits its type is an error that names the step and the remedy.
+#[tokio::test]
+async fn a_recorded_result_that_no_longer_fits_is_an_error_with_the_remedy() -> Result {
+    let lab = Simulation::of(Integration::<()>::new("i").flow::<Changes>());
+    let instance = lab.deploy(()).await?;
+    let report = instance.webhook::<Changes>().send().await;
+    let id = report.execution.ok_or("an execution")?.id;
+    lab.replay(&id, ReplayFrom::FailedStep).await?;
+    lab.replay(&id, ReplayFrom::Start).await?;
+    let runs = instance.executions::<Changes>().await;
+    let error = runs[1].error.clone().unwrap_or_default();
+    assert!(
+        error.starts_with("the recorded result of step `ask` does not fit `u32`"),
+        "{error}"
+    );
+    assert!(
+        error.ends_with("replay the execution from the start"),
+        "{error}"
+    );
+    assert_eq!(runs[2].output, 7);
+    Ok(())
+}
+
+struct Tries;
+
+#[flow(key = "tries")]
+impl Tries {
+    #[on_execution]
+    async fn run(context: &Context, permanent: bool) -> sdk::Result<Value> {
+        let began = context.now();
+        let work = || async {
+            ran("try");
+            let error = Error::new("no");
+            Err::<u32, _>(if permanent { error.permanent() } else { error })
+        };
+        let step = context
+            .step("fragile", work)
+            .retry(Retry::times(2).every(seconds(5)));
+        let ignored = step.ignore().await?;
+        let text = ignored.err().map(|error| error.to_string());
+        Ok(json!([text, context.now().since(began).as_secs()]))
+    }
+}
+
+/// E23: attempts and delay inside the execution; `ignore` goes on with the error as a value; a permanent error is not tried again.
+#[tokio::test]
+async fn a_step_is_tried_again_and_its_error_may_be_a_value() -> Result {
+    let lab = Simulation::of(Integration::<()>::new("i").flow::<Tries>());
+    let instance = lab.deploy(()).await?;
+    for (permanent, tries, seconds) in [(false, 3, 10), (true, 1, 0)] {
+        instance.webhook::<Tries>().json(&permanent).send().await;
+        lab.run_until_idle().await?;
+        let runs = instance.executions::<Tries>().await;
+        assert_eq!(runs[runs.len() - 1].output, json!(["no", seconds]));
+        assert_eq!(take_ran().len(), tries);
+    }
+    Ok(())
+}

@@ -1,0 +1,244 @@
+//! A store that fails, or dies with its process, at a chosen commit; it tells the history what was made durable.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use runner::clock::{Clock as _, ManualClock};
+use runner::record::{
+    Execution, LogRecord, StateEntry, StateKey, StepRecord, StoredAnswer, StoredOutput,
+    StoredPayload,
+};
+use runner::store::{
+    Commit, Committed, Cursor, ExecutionFilter, InstanceRecord, MemoryStore, Store, StoreError,
+    StoreResult,
+};
+use sdk::Timestamp;
+use sdk::host::BoxFuture;
+use sdk::id::{ExecutionId, FlowKey, InstanceId};
+use serde_json::Value;
+
+use crate::model::history::{self, Event};
+
+/// What happens at a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The process dies before the commit is durable.
+    DiesBefore,
+    /// The process dies after the commit is durable, before anybody is told.
+    DiesAfter,
+    /// The commit is not done, and nobody knows.
+    LostBefore,
+    /// The commit is done, and nobody knows.
+    LostAfter,
+    /// There is no room.
+    Full,
+}
+
+/// A store on a disk that outlives it.
+pub(crate) struct FaultyStore {
+    disk: MemoryStore,
+    clock: ManualClock,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// How many commits go well before the fault.
+    armed: Option<(u32, Fault)>,
+    struck_at: Option<Timestamp>,
+    dead: bool,
+}
+
+impl FaultyStore {
+    pub(crate) fn new(disk: MemoryStore, clock: ManualClock) -> Self {
+        Self {
+            disk,
+            clock,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Lets the fault strike once, after so many commits that go well.
+    pub(crate) fn arm(&self, after: u32, fault: Fault) {
+        self.state().armed = Some((after, fault));
+    }
+
+    pub(crate) fn disarm(&self) {
+        self.state().armed = None;
+    }
+
+    /// Says whether a fault struck a moment ago: the engine waits before it asks again.
+    pub(crate) fn failed_lately(&self) -> bool {
+        let now = self.clock.now();
+        let struck_at = self.state().struck_at;
+        struck_at.is_some_and(|at| now.since(at) < Duration::from_secs(5))
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.state().dead
+    }
+
+    pub(crate) fn kill(&self) {
+        self.state().dead = true;
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn strikes(&self, point: &str) -> Option<Fault> {
+        let mut state = self.state();
+        let (left, fault) = state.armed?;
+        let kills = matches!(fault, Fault::DiesBefore | Fault::DiesAfter);
+        // A step that cannot be recorded fails its run, which is a story of its own.
+        if !kills && point == "step" {
+            return None;
+        }
+        if left > 0 {
+            state.armed = Some((left - 1, fault));
+            return None;
+        }
+        state.armed = None;
+        state.dead = kills;
+        state.struck_at = Some(self.clock.now());
+        Some(fault)
+    }
+
+    async fn apply(&self, commit: Commit) -> StoreResult<Committed> {
+        let event = Event::Committed {
+            point: commit.point,
+            writes: commit.writes.clone(),
+        };
+        let committed = self.disk.commit(commit).await?;
+        if committed == Committed::Done {
+            history::record(self.clock.now(), event);
+        }
+        Ok(committed)
+    }
+
+    /// Answers, unless the process is dead.
+    fn alive<'a, T: Send + 'a>(&self, answer: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
+        if self.is_dead() {
+            Box::pin(std::future::pending())
+        } else {
+            answer
+        }
+    }
+}
+
+impl Store for FaultyStore {
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, StoreResult<Committed>> {
+        if self.is_dead() {
+            return Box::pin(std::future::pending());
+        }
+        let lost = || Err(StoreError::Unavailable("the line is cut".to_owned()));
+        let fault = self.strikes(commit.point);
+        Box::pin(async move {
+            match fault {
+                None => self.apply(commit).await,
+                Some(Fault::DiesBefore) => std::future::pending().await,
+                Some(Fault::DiesAfter) => {
+                    let _ = self.apply(commit).await;
+                    std::future::pending().await
+                }
+                Some(Fault::LostBefore) => lost(),
+                Some(Fault::LostAfter) => {
+                    let _ = self.apply(commit).await;
+                    lost()
+                }
+                Some(Fault::Full) => Err(StoreError::Full("no room".to_owned())),
+            }
+        })
+    }
+
+    fn execution<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+    ) -> BoxFuture<'a, StoreResult<Option<Execution>>> {
+        self.alive(self.disk.execution(id))
+    }
+
+    fn payload<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+    ) -> BoxFuture<'a, StoreResult<Option<Arc<StoredPayload>>>> {
+        self.alive(self.disk.payload(id))
+    }
+
+    fn output<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+    ) -> BoxFuture<'a, StoreResult<Option<StoredOutput>>> {
+        self.alive(self.disk.output(id))
+    }
+
+    fn answer<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+    ) -> BoxFuture<'a, StoreResult<Option<StoredAnswer>>> {
+        self.alive(self.disk.answer(id))
+    }
+
+    fn steps<'a>(
+        &'a self,
+        journal: &'a ExecutionId,
+    ) -> BoxFuture<'a, StoreResult<Vec<StepRecord>>> {
+        self.alive(self.disk.steps(journal))
+    }
+
+    fn logs<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+        from: u32,
+        limit: u32,
+    ) -> BoxFuture<'a, StoreResult<Vec<LogRecord>>> {
+        self.alive(self.disk.logs(id, from, limit))
+    }
+
+    fn executions<'a>(
+        &'a self,
+        filter: &'a ExecutionFilter,
+        cursor: Option<&'a Cursor>,
+        limit: u32,
+    ) -> BoxFuture<'a, StoreResult<Vec<Execution>>> {
+        self.alive(self.disk.executions(filter, cursor, limit))
+    }
+
+    fn unfinished(&self, after: u64, limit: u32) -> BoxFuture<'_, StoreResult<Vec<Execution>>> {
+        self.alive(self.disk.unfinished(after, limit))
+    }
+
+    fn last_position(&self) -> BoxFuture<'_, StoreResult<u64>> {
+        self.alive(self.disk.last_position())
+    }
+
+    fn state<'a>(&'a self, key: &'a StateKey) -> BoxFuture<'a, StoreResult<(Option<Value>, u64)>> {
+        self.alive(self.disk.state(key))
+    }
+
+    fn states<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+    ) -> BoxFuture<'a, StoreResult<Vec<(StateKey, StateEntry)>>> {
+        self.alive(self.disk.states(instance))
+    }
+
+    fn state_size<'a>(&'a self, instance: &'a InstanceId) -> BoxFuture<'a, StoreResult<u64>> {
+        self.alive(self.disk.state_size(instance))
+    }
+
+    fn instances(&self) -> BoxFuture<'_, StoreResult<Vec<Arc<InstanceRecord>>>> {
+        self.alive(self.disk.instances())
+    }
+
+    fn last_ticks<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+    ) -> BoxFuture<'a, StoreResult<Vec<(FlowKey, Timestamp)>>> {
+        self.alive(self.disk.last_ticks(instance))
+    }
+
+    fn check(&self) -> BoxFuture<'_, StoreResult<()>> {
+        self.alive(self.disk.check())
+    }
+}
