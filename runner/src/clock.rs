@@ -1,10 +1,14 @@
 //! The one clock. Whatever waits, expires or is stamped asks it, so that a test can move all of time at once.
 
+mod manual;
+
 use std::fmt;
 use std::time::Duration;
 
 use sdk::Timestamp;
 use sdk::host::BoxFuture;
+
+pub use self::manual::ManualClock;
 
 /// The one clock.
 pub trait Clock: Send + Sync + 'static {
@@ -49,6 +53,11 @@ impl Clock for SystemClock {
                 tokio::time::sleep(left.min(LONGEST_NAP)).await;
             }
         })
+    }
+
+    /// A length of time is the same whatever the machine's clock is set to.
+    fn sleep(&self, length: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(length))
     }
 }
 

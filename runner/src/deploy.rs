@@ -19,7 +19,7 @@ use crate::engine::{AcceptError, Engine};
 use crate::instance::{ApiKey, Instance, InstanceFacts, InstanceSecrets, InstanceStatus};
 use crate::record::{Function, InvokedBy};
 use crate::store::{Commit, StoreError, Write};
-use crate::timer::Timer;
+use crate::timer::{Timer, TimerError};
 
 /// Sets instances up, changes them and takes them away.
 pub struct Deployer {
@@ -91,6 +91,17 @@ pub enum DeployError {
     Store(#[from] StoreError),
 }
 
+impl DeployError {
+    /// Names the first of the schedules that are wrong.
+    fn of_schedules(faults: Vec<(FlowKey, String)>) -> Self {
+        let (flow, fault) = faults
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| (FlowKey::new(""), String::new()));
+        Self::Schedule { flow, fault }
+    }
+}
+
 impl Deployer {
     /// Deploys instances on an engine; their schedules go to the timer.
     pub fn new(engine: Arc<Engine>, timer: Arc<Timer>) -> Self {
@@ -145,7 +156,7 @@ impl Deployer {
                 .first_deploys
                 .extend(succeeded.map(|end| end.flow.clone()));
         });
-        let instance = instance.await?;
+        let mut instance = instance.await?;
         if !failed {
             self.start_flows(
                 &instance,
@@ -153,7 +164,7 @@ impl Deployer {
                 InvokedBy::DeployFlow,
             )
             .await?;
-            self.schedule(&instance).await?;
+            instance = self.schedule(&instance).await?;
         }
         Ok(DeployReport {
             instance,
@@ -225,11 +236,11 @@ impl Deployer {
         self.demand(id, InstanceStatus::Paused, "not paused")?;
         let instance = self
             .change(id, "resume", |facts, _| {
-                facts.status = InstanceStatus::Active
+                facts.status = InstanceStatus::Active;
+                facts.resumed_at = Some(self.engine.ports.clock.now());
             })
             .await?;
-        self.schedule(&instance).await?;
-        Ok(instance)
+        self.schedule(&instance).await
     }
 
     /// Makes an API key for a flow and returns it: it is shown this once (W6).
@@ -299,7 +310,7 @@ impl Deployer {
             .map_err(DeployError::Config)?;
         self.timer
             .check(&ports.integration, &config)
-            .map_err(|(flow, fault)| DeployError::Schedule { flow, fault })?;
+            .map_err(DeployError::of_schedules)?;
 
         let mut keys = existing
             .map(|instance| instance.secrets.keys.clone())
@@ -353,6 +364,11 @@ impl Deployer {
             first_deploys: before
                 .map(|before| before.first_deploys.clone())
                 .unwrap_or_default(),
+            resumed_at: before.and_then(|before| match before.status {
+                InstanceStatus::Paused => Some(now),
+                _ => before.resumed_at,
+            }),
+            timetable: before.and_then(|before| before.timetable.clone()),
         };
         let secrets = InstanceSecrets { values, keys };
         Ok(Instance::new(
@@ -405,8 +421,14 @@ impl Deployer {
         Ok(instance)
     }
 
-    async fn schedule(&self, instance: &Arc<Instance>) -> Result<(), DeployError> {
-        self.timer.put(instance).await.map_err(DeployError::Store)
+    async fn schedule(&self, instance: &Arc<Instance>) -> Result<Arc<Instance>, DeployError> {
+        self.timer
+            .put(instance)
+            .await
+            .map_err(|refusal| match refusal {
+                TimerError::Schedules(faults) => DeployError::of_schedules(faults),
+                TimerError::Store(fault) => DeployError::Store(fault),
+            })
     }
 
     fn demand(

@@ -8,6 +8,7 @@ mod control;
 mod counts;
 mod drive;
 mod outcome;
+mod overlap;
 mod recovery;
 mod retry;
 
@@ -103,6 +104,8 @@ pub struct Invocation {
     pub claims: Vec<DedupeClaim>,
     /// The tick of a schedule that it stands for.
     pub tick: Option<TickClaim>,
+    /// Whether it waits for the other runs of its schedule (E15, `queue`).
+    pub in_turn: bool,
     /// The execution that called it.
     pub parent: Option<ExecutionId>,
 }
@@ -128,6 +131,7 @@ impl Invocation {
             answer: None,
             claims: Vec::new(),
             tick: None,
+            in_turn: false,
             parent: None,
         }
     }
@@ -265,18 +269,14 @@ impl Engine {
         receiver
     }
 
-    /// Says whether an execution is in the engine: it runs, or waits for its time.
-    pub fn is_running(&self, instance: &InstanceId, flow: &FlowKey) -> Vec<ExecutionId> {
-        let running = lock(&self.running);
-        let of_flow = running
-            .iter()
-            .filter(|(_, running)| running.instance == *instance && running.flow == *flow);
-        of_flow.map(|(id, _)| id.clone()).collect()
-    }
-
     /// Returns how many executions wait for their turn, and how many run.
     pub fn load(&self) -> (usize, usize) {
         (self.lanes.waiting(), *self.active.borrow())
+    }
+
+    /// Says whether somebody waits for the end of an execution.
+    pub fn is_waited_for(&self) -> bool {
+        !lock(&self.waiters).is_empty()
     }
 
     fn forget_waiters(&self, id: &ExecutionId) {
@@ -306,7 +306,7 @@ impl Engine {
                 Some(body.pointer(pointer).unwrap_or_default().to_string())
             }
             Queue::Sequential { .. } => Some(String::new()),
-            Queue::Parallel | Queue::Throttled(_) => None,
+            Queue::Parallel | Queue::Throttled(_) => invocation.in_turn.then(String::new),
         };
         let unique_id = options
             .retry
@@ -386,7 +386,9 @@ impl Job {
     }
 
     fn queue(&self) -> Queue {
+        let in_turn = self.execution.order_key.is_some();
         match (&self.flow.options.queue, self.flow.options.batch_limit) {
+            (Queue::Parallel | Queue::Throttled(_), _) if in_turn => Queue::sequential(),
             (Queue::Parallel, Some(limit)) => Queue::Throttled(limit),
             (queue, _) => queue.clone(),
         }

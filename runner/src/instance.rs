@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::redaction::Redactor;
 use crate::store::InstanceRecord;
+use crate::timetable::Timetable;
 use crate::vault::{Vault, VaultError};
 
 /// What an instance does at the moment.
@@ -51,6 +52,12 @@ pub struct InstanceFacts {
     pub endpoints: BTreeMap<FlowKey, String>,
     /// The flows whose first deploy function has succeeded (E2).
     pub first_deploys: Vec<FlowKey>,
+    /// When it was last resumed, or deployed while it was paused: what was due before then is not run (E53).
+    #[serde(default)]
+    pub resumed_at: Option<Timestamp>,
+    /// Since when it has its schedules; [`Timer::put`](crate::timer::Timer::put) writes it, a deploy carries it over (E12).
+    #[serde(default)]
+    pub timetable: Option<Timetable>,
 }
 
 /// What is secret about an instance.

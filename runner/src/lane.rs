@@ -166,6 +166,22 @@ impl<J> Lanes<J> {
         table.start(id, self.most_running)
     }
 
+    /// Says whether anything runs or waits in a lane, or holds it.
+    pub fn is_busy(&self, id: &LaneId) -> bool {
+        // A lane in which nothing is left is forgotten.
+        self.table()
+            .lanes
+            .get(id)
+            .is_some_and(|lane| lane.running > 0 || lane.held || !lane.waiting.is_empty())
+    }
+
+    /// Looks at everything that is on disk and waits in a lane, in the order of its positions.
+    pub fn waiting_in<T>(&self, id: &LaneId, view: impl Fn(&J) -> T) -> Vec<T> {
+        let table = self.table();
+        let waiting = table.lanes.get(id).map(|lane| lane.waiting.values());
+        waiting.into_iter().flatten().flatten().map(view).collect()
+    }
+
     /// Returns how many wait.
     pub fn waiting(&self) -> usize {
         self.table().waiting

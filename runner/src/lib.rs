@@ -26,6 +26,7 @@ pub mod signature;
 pub mod spawn;
 pub mod store;
 pub mod timer;
+pub mod timetable;
 pub mod vault;
 pub mod webhook;
 

@@ -13,7 +13,7 @@ use crate::instance::{Instance, InstanceError, InstanceStatus, Instances};
 use crate::ports::Ports;
 use crate::retention::Retention;
 use crate::store::StoreError;
-use crate::timer::Timer;
+use crate::timer::{Timer, TimerError};
 use crate::webhook::Ingress;
 
 /// A running integration: what a server puts on sockets and a simulation drives by hand.
@@ -71,7 +71,14 @@ impl Runner {
         let timer = Timer::new(Arc::clone(&engine));
         for instance in instances.all() {
             if instance.facts.status == InstanceStatus::Active {
-                timer.put(&instance).await?;
+                match timer.put(&instance).await {
+                    Ok(_) => {}
+                    Err(TimerError::Store(fault)) => return Err(fault.into()),
+                    // A new version of the integration may refuse what an instance was deployed with; the others are served.
+                    Err(refusal @ TimerError::Schedules(_)) => {
+                        tracing::warn!(instance = %instance.id, "{refusal}");
+                    }
+                }
             }
         }
         let ticking = Arc::clone(&timer);

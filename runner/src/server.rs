@@ -9,6 +9,8 @@ mod front;
 mod gate;
 mod handler;
 mod head;
+#[cfg(unix)]
+mod inherited;
 mod limits;
 mod listener;
 mod phase;
@@ -17,5 +19,7 @@ mod refusal;
 pub use self::body::{Body, BodyError};
 pub use self::front::Front;
 pub use self::handler::{Handler, Peer};
+#[cfg(unix)]
+pub use self::inherited::{Inherited, inherited_listeners};
 pub use self::limits::Limits;
 pub use self::listener::{Stopped, serve};

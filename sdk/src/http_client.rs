@@ -86,9 +86,10 @@ impl OutgoingRequest<'_> {
     pub fn header(self, name: &str, value: &str) -> Self {
         self.change(|request| {
             let name = HeaderName::try_from(name)
-                .map_err(|_| Error::new(format!("`{name}` is not a header name")))?;
-            let value = HeaderValue::try_from(value)
-                .map_err(|_| Error::new(format!("the value of header `{name}` cannot be sent")))?;
+                .map_err(|_| Error::new(format!("`{name}` is not a header name")).permanent())?;
+            let value = HeaderValue::try_from(value).map_err(|_| {
+                Error::new(format!("the value of header `{name}` cannot be sent")).permanent()
+            })?;
             request.headers_mut().insert(name, value);
             Ok(())
         })
@@ -119,7 +120,8 @@ impl OutgoingRequest<'_> {
             }
             _ => Err(Error::new(
                 "a secret header cannot be sent: it holds a line break or a control character",
-            )),
+            )
+            .permanent()),
         })
     }
 
@@ -127,7 +129,8 @@ impl OutgoingRequest<'_> {
     pub fn json(self, value: &impl Serialize) -> Self {
         let document = serde_json::to_vec(value);
         self.change(|request| {
-            *request.body_mut() = Bytes::from(document?);
+            *request.body_mut() =
+                Bytes::from(document.map_err(|fault| Error::from(fault).permanent())?);
             request
                 .headers_mut()
                 .insert("content-type", HeaderValue::from_static("application/json"));
@@ -149,7 +152,7 @@ impl OutgoingRequest<'_> {
     ///
     /// # Errors
     ///
-    /// The request cannot be made, the other system cannot be reached, or it does not answer in time.
+    /// The request cannot be made, which is permanent, the other system cannot be reached, or it does not answer in time.
     pub async fn send(self) -> Result<IncomingResponse> {
         let request = self.request?;
         let target = format!(

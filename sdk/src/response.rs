@@ -302,6 +302,18 @@ impl TriggerOutput {
         }
     }
 
+    /// Passes this value on as the body, with nothing else of the payload that came.
+    ///
+    /// # Errors
+    ///
+    /// The value cannot be written as JSON.
+    pub fn json(value: &impl Serialize) -> Result<Self> {
+        let body = serde_json::to_value(value).map_err(|fault| {
+            Error::new(format!("what the trigger returned is not JSON: {fault}")).permanent()
+        })?;
+        Ok(Self::payload(Payload::json(&body)))
+    }
+
     /// Says that there is nothing new, so nothing runs.
     pub fn nothing_new() -> Self {
         Self {
@@ -407,6 +419,13 @@ mod tests {
         assert!(HttpResponse::status(99).check().is_err());
         assert!(HttpResponse::status(101).check().is_err());
         assert!(HttpResponse::status(415).check().is_ok());
+    }
+
+    #[test]
+    fn a_trigger_hands_over_a_value_as_the_body() {
+        let output = TriggerOutput::json(&[1, 2]).unwrap();
+        assert_eq!(output.payload.unwrap().data(), serde_json::json!([1, 2]));
+        assert!(!output.nothing_new);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::entropy::Entropy;
 use crate::outbound::HttpOutbound;
 use crate::ports::Ports;
 use crate::server::admin::{self, Access};
-use crate::server::{Front, Limits, serve as serve_socket};
+use crate::server::{Front, Inherited, Limits, inherited_listeners, serve as serve_socket};
 use crate::spawn::Runtimes;
 use crate::store::{SqliteStore, Store};
 use crate::vault::Vault;
@@ -64,6 +64,8 @@ pub(super) struct ServeOptions {
 
 /// Serves until it is asked to stop.
 pub(super) fn serve(options: ServeOptions, integration: BuiltIntegration) -> Result<(), Failure> {
+    // First of all: it takes variables out of the environment, which no other thread may read meanwhile.
+    let inherited = inherited_listeners().map_err(|fault| Failure(fault.to_string()))?;
     logging::start();
     let file = settings_file::read(options.settings.as_deref())?;
     let data = options
@@ -82,8 +84,13 @@ pub(super) fn serve(options: ServeOptions, integration: BuiltIntegration) -> Res
     )?;
     let runtimes = Runtimes::new(engine.handle().clone(), author.handle().clone());
     let served = engine.block_on(async {
-        let ingress = bind(options.listen, "--listen").await?;
-        let admin = bind(options.admin, "--admin").await?;
+        let (ingress, admin) = match inherited {
+            Some(inherited) => take_over(inherited)?,
+            None => (
+                bind(options.listen, "--listen").await?,
+                bind(options.admin, "--admin").await?,
+            ),
+        };
         let public_url = match &options.public_url {
             Some(url) => check_public_url(url)?,
             None => format!("http://{}", ingress.1),
@@ -262,7 +269,7 @@ fn default_flow_threads() -> usize {
     std::thread::available_parallelism().map_or(4, |count| (count.get() * 2).max(4))
 }
 
-async fn bind(address: SocketAddr, option: &str) -> Result<(TcpListener, SocketAddr), Failure> {
+async fn bind(address: SocketAddr, option: &str) -> Result<Bound, Failure> {
     let failed = |fault: std::io::Error| match fault.kind() {
         std::io::ErrorKind::AddrInUse => Failure(format!(
             "the address {address} is in use; stop what listens there or choose another with `{option}`"
@@ -274,6 +281,23 @@ async fn bind(address: SocketAddr, option: &str) -> Result<(TcpListener, SocketA
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
+}
+
+type Bound = (TcpListener, SocketAddr);
+
+/// Uses sockets that somebody else opened: no request is refused while one process follows another.
+fn take_over(inherited: Inherited) -> Result<(Bound, Bound), Failure> {
+    let take = |listener: std::net::TcpListener| -> std::io::Result<Bound> {
+        let listener = TcpListener::from_std(listener)?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    let taken = take(inherited.public).and_then(|public| Ok((public, take(inherited.admin)?)));
+    taken.map_err(|fault| {
+        Failure(format!(
+            "the sockets that were handed on cannot be used: {fault}"
+        ))
+    })
 }
 
 fn check_public_url(url: &str) -> Result<String, Failure> {

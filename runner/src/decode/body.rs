@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use sdk::Body;
 
-use super::fault::{BodyFault, BodyLimits};
+use super::fault::BodyFault;
+pub(super) use super::fault::BodyLimits;
 
 use super::compression::decompress;
 use super::form::read_form;

@@ -44,17 +44,31 @@ impl Engine {
         }
         self.active.send_modify(|active| *active += 1);
         let engine = Arc::clone(self);
+        let cancel = self.enroll(&job);
         self.ports.spawn.engine(Box::pin(async move {
-            let started = engine.drive(job).await;
+            let started = engine.drive(job, cancel).await;
             engine.active.send_modify(|active| *active -= 1);
             engine.start_all(started);
         }));
     }
 
+    /// Counts an execution among the running ones; the receiver is told when somebody cancels it.
+    fn enroll(&self, job: &Job) -> oneshot::Receiver<()> {
+        let (sender, cancel) = oneshot::channel();
+        let running = Running {
+            cancel: Some(sender),
+            instance: job.execution.instance.clone(),
+            flow: job.execution.flow.clone(),
+        };
+        lock(&self.running).insert(job.execution.id.clone(), running);
+        cancel
+    }
+
     /// Runs an execution until its end is recorded; returns those whose turn it is then.
-    async fn drive(self: &Arc<Self>, mut job: Job) -> Vec<Job> {
+    async fn drive(self: &Arc<Self>, mut job: Job, mut cancel: oneshot::Receiver<()>) -> Vec<Job> {
         if !job.counted {
             if let Some(limit) = self.set_aside_after(&job) {
+                lock(&self.running).remove(&job.execution.id);
                 let verdict = set_aside(limit);
                 return self.record(job, verdict, Vec::new()).await;
             }
@@ -65,17 +79,11 @@ impl Engine {
                 starts: job.execution.starts,
             };
             if self.commit_persistently("start", &[start]).await.is_none() {
+                lock(&self.running).remove(&job.execution.id);
                 return Vec::new();
             }
         }
         loop {
-            let (sender, cancel) = oneshot::channel();
-            let running = Running {
-                cancel: Some(sender),
-                instance: job.execution.instance.clone(),
-                flow: job.execution.flow.clone(),
-            };
-            lock(&self.running).insert(job.execution.id.clone(), running);
             let run = self.prepare(&job).await;
             let finished = match run {
                 Ok(run) => {
@@ -98,7 +106,10 @@ impl Engine {
             }
             match self.conclude(job, finished).await {
                 Concluded::Recorded(started) => return started,
-                Concluded::Again(again) => job = *again,
+                Concluded::Again(again) => {
+                    job = *again;
+                    cancel = self.enroll(&job);
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ mod list;
 mod prune;
 mod state;
 
+#[cfg(feature = "server")]
 pub(super) use self::fixture::{accept, accept_write, at, finish, finish_write, output, payload};
 
 /// Writes a test for each store: `cases!(module => case, case)`.

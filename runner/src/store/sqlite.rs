@@ -136,6 +136,7 @@ impl SqliteStore {
                 reserve_bytes: options.reserve_bytes,
                 min_free_bytes: options.min_free_bytes,
                 max_bytes: options.max_bytes,
+                released: false,
             },
             results: results.clone(),
             transactions: Arc::clone(&transactions),

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::record::{
     Execution, Function, HeaderBytes, InvokedBy, ResultType, Status, StoredOutput, StoredPayload,
+    TriggerEnd,
 };
 use crate::store::{Accept, Commit, Committed, Finish, Store, StoreResult, Write};
 
@@ -68,8 +69,8 @@ pub(in crate::store) fn payload() -> StoredPayload {
         content_type: Some("application/json".to_owned()),
         tick: None,
         cursor: Some(json!({"page": 2})),
-        trigger_body: Some(json!({"nul": "a\u{0}b", "big": 9_007_199_254_740_993_u64})),
-        triggered: true,
+        trigger_body: Some(json!({"nul": "a\u{0}b", "big": 9_007_199_254_740_993_u64}).to_string()),
+        triggered: Some(TriggerEnd::PassedOn),
         trigger_state: Vec::new(),
         raw_body: Bytes::from_static(b"{\"nul\":\"a\\u0000b\"}\0\xff\xfe"),
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use sdk::id::ExecutionId;
 use serde_json::json;
 
 use super::fixture::{accept, accepting, at, done, finish, finish_write, queued};
@@ -79,8 +78,11 @@ pub(super) async fn a_list_goes_on_after_its_cursor_without_gap_or_repeat(store:
     );
 }
 
-pub(super) async fn every_filter_picks_its_executions(store: &dyn Store) {
-    let first: Option<ExecutionId> = Some("a".into());
+/// What a case asks for.
+type Change = fn(&mut ExecutionFilter);
+
+/// Six executions that differ in what filters ask for.
+async fn accept_a_mixture(store: &dyn Store) {
     let executions = [
         queued("a", 1),
         Execution {
@@ -93,7 +95,7 @@ pub(super) async fn every_filter_picks_its_executions(store: &dyn Store) {
             ..queued("c", 3)
         },
         Execution {
-            first: first.clone(),
+            first: Some("a".into()),
             status: Status::Pending,
             ..queued("d", 4)
         },
@@ -110,79 +112,38 @@ pub(super) async fn every_filter_picks_its_executions(store: &dyn Store) {
         output: None,
         dead_letter: true,
     };
-    done(
-        store,
-        vec![
-            Write::Finish(Box::new(failed)),
-            finish_write("f", at(9), None),
-        ],
-    )
-    .await;
+    let failed = Write::Finish(Box::new(failed));
+    done(store, vec![failed, finish_write("f", at(9), None)]).await;
+}
 
-    let all = ExecutionFilter::default;
-    let status = |status| ExecutionFilter {
-        status: Some(status),
-        ..all()
+pub(super) async fn every_filter_picks_its_executions(store: &dyn Store) {
+    accept_a_mixture(store).await;
+    let filter = |change: Change| {
+        let mut filter = ExecutionFilter::default();
+        change(&mut filter);
+        filter
     };
-    let cases: [(&str, ExecutionFilter); 14] = [
-        ("fedcba", all()),
-        (
-            "b",
-            ExecutionFilter {
-                instance: Some("instance-2".into()),
-                ..all()
-            },
-        ),
-        (
-            "c",
-            ExecutionFilter {
-                flow: Some("other".into()),
-                ..all()
-            },
-        ),
-        ("ba", status(Status::Queued)),
-        ("c", status(Status::Running)),
-        ("d", status(Status::Pending)),
-        ("e", status(Status::Error)),
-        ("f", status(Status::Success)),
-        (
-            "e",
-            ExecutionFilter {
-                result: Some(ResultType::Error),
-                ..all()
-            },
-        ),
-        (
-            "fed",
-            ExecutionFilter {
-                since: Some(at(4)),
-                ..all()
-            },
-        ),
-        (
-            "cba",
-            ExecutionFilter {
-                until: Some(at(4)),
-                ..all()
-            },
-        ),
-        ("d", ExecutionFilter { first, ..all() }),
-        (
-            "e",
-            ExecutionFilter {
-                dead_letters: true,
-                ..all()
-            },
-        ),
-        (
-            "",
-            ExecutionFilter {
-                dead_letters: true,
-                ..status(Status::Success)
-            },
-        ),
+    let cases: [(&str, Change); 14] = [
+        ("fedcba", |_| {}),
+        ("b", |it| it.instance = Some("instance-2".into())),
+        ("c", |it| it.flow = Some("other".into())),
+        ("ba", |it| it.status = Some(Status::Queued)),
+        ("c", |it| it.status = Some(Status::Running)),
+        ("d", |it| it.status = Some(Status::Pending)),
+        ("e", |it| it.status = Some(Status::Error)),
+        ("f", |it| it.status = Some(Status::Success)),
+        ("e", |it| it.result = Some(ResultType::Error)),
+        ("fed", |it| it.since = Some(at(4))),
+        ("cba", |it| it.until = Some(at(4))),
+        ("d", |it| it.first = Some("a".into())),
+        ("e", |it| it.dead_letters = true),
+        ("", |it| {
+            it.dead_letters = true;
+            it.status = Some(Status::Success);
+        }),
     ];
-    for (expected, filter) in cases {
+    for (expected, change) in cases {
+        let filter = filter(change);
         assert_eq!(
             ids(store, filter.clone()).await.concat(),
             expected,

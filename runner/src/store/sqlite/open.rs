@@ -177,7 +177,7 @@ impl Place {
 
     fn prepare(&self, db: &mut Connection, migrations: &[&str]) -> Result<(), SchemaFault> {
         // A new file takes the page size before anything else; an old one keeps its own.
-        db.pragma_update(None, "page_size", 4096)?;
+        db.pragma_update(None, "page_size", 8192)?;
         db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "wal_autocheckpoint", 0)?;

@@ -19,6 +19,7 @@ pub(super) struct Space {
     pub(super) min_free_bytes: u64,
     /// How large the database may grow.
     pub(super) max_bytes: Option<u64>,
+    pub(super) released: bool,
 }
 
 impl Space {
@@ -45,21 +46,35 @@ impl Space {
     }
 
     /// Gives the reserve away, so that the disk has room for what is to be deleted. Says whether there was one.
-    pub(super) fn release(&self) -> bool {
+    pub(super) fn release(&mut self) -> bool {
+        self.released = self.reserve_bytes > 0;
         fs::remove_file(&self.reserve).is_ok()
     }
 
+    /// Says whether there ought to be a reserve, and is none.
+    pub(super) fn is_released(&self) -> bool {
+        self.released
+    }
+
     /// Makes the reserve if it is not there and the disk has room for it.
-    pub(super) fn restore(&self) {
-        let enough = self.min_free_bytes.saturating_add(self.reserve_bytes);
+    pub(super) fn restore(&mut self) {
         let kept = fs::metadata(&self.reserve).is_ok_and(|file| file.len() == self.reserve_bytes);
-        if self.reserve_bytes == 0 || kept || self.free().is_ok_and(|free| free < enough) {
+        if self.reserve_bytes == 0 || kept {
+            self.released = false;
             return;
         }
-        if let Err(fault) = self.fill() {
-            self.release();
-            if fault.kind() != ErrorKind::StorageFull {
-                tracing::warn!(%fault, "the reserve for a full disk could not be made");
+        self.released = true;
+        let enough = self.min_free_bytes.saturating_add(self.reserve_bytes);
+        if self.free().is_ok_and(|free| free < enough) {
+            return;
+        }
+        match self.fill() {
+            Ok(()) => self.released = false,
+            Err(fault) => {
+                self.release();
+                if fault.kind() != ErrorKind::StorageFull {
+                    tracing::warn!(%fault, "the reserve for a full disk could not be made");
+                }
             }
         }
     }

@@ -27,7 +27,7 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 const CHECKPOINT_BYTES: usize = 4 * 1024 * 1024;
 
 /// What is written to the log for each transaction beside what the commits bring, roughly.
-const TRANSACTION_BYTES: usize = 24 * 1024;
+const TRANSACTION_BYTES: usize = 48 * 1024;
 
 /// Something that the writer is asked.
 #[derive(Debug)]
@@ -107,10 +107,10 @@ impl Writer {
         }
         match self.transact(&batch) {
             Ok(committed) => {
+                self.recover();
                 for (job, committed) in batch.into_iter().zip(committed) {
                     job.answer(Ok(committed));
                 }
-                self.recover();
             }
             Err(fault) if is_disk_fault(&fault) => {
                 for job in batch {
@@ -129,8 +129,11 @@ impl Writer {
     fn serve_alone(&mut self, job: Job) {
         let alone = std::slice::from_ref(&job);
         let mut done = self.transact(alone);
-        if done.as_ref().is_err_and(is_full) && self.space.release() && !job.accepts() {
-            done = self.transact(alone);
+        if done.as_ref().is_err_and(is_full) && !job.accepts() {
+            // What was accepted before must be able to end, and retention to delete: the reserve makes room, and so does the log
+            // once it is carried over and begun anew.
+            self.space.release();
+            done = self.checkpoint().and_then(|()| self.transact(alone));
         }
         match done {
             Ok(committed) => {
@@ -243,8 +246,11 @@ impl Writer {
         }
     }
 
-    /// After a commit that worked: says that all is well again, and makes the reserve anew.
+    /// After a commit that worked: says that all is well again, and makes the reserve anew when there is room.
     fn recover(&mut self) {
+        if self.space.is_released() {
+            self.space.restore();
+        }
         let over = match self.trouble {
             Trouble::None => return,
             Trouble::Full => self.space.may_accept(&self.db).is_ok(),
@@ -252,7 +258,6 @@ impl Writer {
         };
         if over {
             self.trouble = Trouble::None;
-            self.space.restore();
             tracing::info!("the store takes new executions again");
         }
     }
@@ -281,18 +286,25 @@ impl Writer {
     }
 }
 
-/// Takes what waits, within bounds.
+/// Takes what waits, within bounds. As long as more comes when others get to run, it lets them: callers that were answered just now
+/// come back at once, and a sync costs as much for one as for all of them.
 fn gather(first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
     let mut weight = first.weight();
     let mut batch = vec![first];
-    while batch.len() < BATCH_COMMITS
-        && weight < BATCH_BYTES
-        && let Ok(job) = jobs.try_recv()
-    {
-        weight += job.weight();
-        batch.push(job);
+    loop {
+        let before = batch.len();
+        while batch.len() < BATCH_COMMITS
+            && weight < BATCH_BYTES
+            && let Ok(job) = jobs.try_recv()
+        {
+            weight += job.weight();
+            batch.push(job);
+        }
+        if batch.len() == before {
+            return batch;
+        }
+        std::thread::yield_now();
     }
-    batch
 }
 
 fn attempt_one(db: &Connection, job: &Job, effects: &mut Effects) -> rusqlite::Result<Committed> {

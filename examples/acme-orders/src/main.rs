@@ -1,0 +1,5 @@
+//! Acme orders as a server.
+
+fn main() -> std::process::ExitCode {
+    runner::main(acme_orders::integration())
+}

@@ -1,0 +1,148 @@
+//! Opening: who may, what is refused, and how an older database is brought forward (G9, operation.md 2).
+
+use std::error::Error as _;
+
+use super::Home;
+use crate::store::conformance::accept;
+use crate::store::sqlite::schema::MIGRATIONS;
+use crate::store::{OpenError, SqliteStore, Store as _};
+
+fn refusal(home: &Home) -> OpenError {
+    SqliteStore::open(&home.path(), &home.options).unwrap_err()
+}
+
+#[test]
+fn a_second_opener_is_refused_until_the_first_has_gone() {
+    let home = Home::new();
+    let first = home.open();
+    let refusal = refusal(&home);
+    assert!(matches!(refusal, OpenError::InUse { .. }), "{refusal:?}");
+    assert!(refusal.to_string().ends_with("choose another data folder"));
+    drop(first);
+    home.open();
+}
+
+#[test]
+fn a_newer_schema_is_refused_and_left_alone() {
+    let home = Home::new();
+    drop(home.open());
+    let newer = MIGRATIONS.len() + 1;
+    let db = rusqlite::Connection::open(home.path()).unwrap();
+    db.execute_batch(&format!("PRAGMA user_version = {newer}"))
+        .unwrap();
+    drop(db);
+    let refusal = refusal(&home);
+    assert!(
+        matches!(refusal, OpenError::Newer { found, known, .. } if found == newer && known == newer - 1),
+        "{refusal:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_older_schema_is_brought_forward_with_what_it_holds() {
+    let home = Home::new();
+    let store = home.open();
+    accept(&store, "a", 1).await;
+    drop(store);
+    let mut newer = MIGRATIONS.to_vec();
+    newer.push("ALTER TABLE execution ADD COLUMN weight INTEGER NOT NULL DEFAULT 7");
+    let store = SqliteStore::open_with(&home.path(), &home.options, &newer).unwrap();
+    assert!(store.execution(&"a".into()).await.unwrap().is_some());
+    drop(store);
+    let db = rusqlite::Connection::open(home.path()).unwrap();
+    let weight: i64 = db
+        .query_row("SELECT weight FROM execution", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(weight, 7);
+    drop(db);
+    // And from then on it is a newer one.
+    assert!(matches!(refusal(&home), OpenError::Newer { .. }));
+}
+
+#[test]
+fn a_migration_that_fails_leaves_the_version_before_it() {
+    let home = Home::new();
+    drop(home.open());
+    let mut broken = MIGRATIONS.to_vec();
+    broken.push("CREATE TABLE half (x); INSERT INTO nowhere VALUES (1)");
+    SqliteStore::open_with(&home.path(), &home.options, &broken).unwrap_err();
+    home.open();
+    let db = rusqlite::Connection::open(home.path()).unwrap();
+    let half: i64 = db
+        .query_row(
+            "SELECT count(*) FROM sqlite_schema WHERE name = 'half'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(half, 0);
+}
+
+#[test]
+fn a_file_that_is_something_else_is_refused() {
+    let home = Home::new();
+    std::fs::create_dir(home.folder.path().join("data")).unwrap();
+    std::fs::write(
+        home.path(),
+        "a letter to grandmother, long enough to be a header of a database",
+    )
+    .unwrap();
+    assert!(matches!(refusal(&home), OpenError::Foreign { .. }));
+    std::fs::remove_file(home.path()).unwrap();
+    let db = rusqlite::Connection::open(home.path()).unwrap();
+    db.execute_batch("CREATE TABLE recipe (cake TEXT)").unwrap();
+    drop(db);
+    let refusal = refusal(&home);
+    assert!(matches!(refusal, OpenError::Foreign { .. }), "{refusal:?}");
+}
+
+#[test]
+fn a_damaged_file_is_refused_with_its_cause() {
+    let home = Home::new();
+    drop(home.open());
+    let mut bytes = std::fs::read(home.path()).unwrap();
+    for byte in &mut bytes[100..4096] {
+        *byte = 0xaa;
+    }
+    std::fs::write(home.path(), bytes).unwrap();
+    let refusal = refusal(&home);
+    assert!(matches!(refusal, OpenError::Damaged { .. }), "{refusal:?}");
+    let cause = refusal.source().unwrap().to_string();
+    assert!(!refusal.to_string().contains(&cause), "{refusal}: {cause}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_refused() {
+    let home = Home::new();
+    // A file stands where the folder should be: refused for every user, root too.
+    std::fs::write(home.folder.path().join("data"), "").unwrap();
+    let refusal = refusal(&home);
+    assert!(matches!(refusal, OpenError::Folder { .. }), "{refusal:?}");
+}
+
+#[test]
+fn a_folder_in_the_place_of_the_file_is_refused() {
+    let home = Home::new();
+    std::fs::create_dir_all(home.path()).unwrap();
+    let refusal = refusal(&home);
+    assert!(
+        matches!(refusal, OpenError::Unwritable { .. }),
+        "{refusal:?}"
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_the_owner_can_read_what_is_made() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut home = Home::new();
+    home.options.reserve_bytes = 4096;
+    let store = home.open();
+    accept(&store, "a", 1).await;
+    let mode = |path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(home.folder.path().join("data")), 0o700);
+    assert_eq!(mode(home.beside("-results")), 0o700);
+    for ending in ["", "-wal", "-shm", "-lock", "-reserve"] {
+        assert_eq!(mode(home.beside(ending)), 0o600, "{ending}");
+    }
+}

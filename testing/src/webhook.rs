@@ -1,0 +1,247 @@
+//! Webhooks, sent to the front door of the runner.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::{HeaderName, HeaderValue, Method, Request};
+use runner::signature::{SignedRequest, sign};
+use sdk::Secret;
+use sdk::trigger::{TriggerKind, WebhookTrigger};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::instance::SimulatedInstance;
+use crate::report::Report;
+
+/// A webhook that is about to be sent. What cannot be made is a panic at [`send`](Self::send), with the reason.
+#[must_use = "a webhook goes out by `send`"]
+pub struct Webhook<'a, C> {
+    instance: &'a SimulatedInstance<C>,
+    flow: &'static str,
+    method: Method,
+    path: String,
+    query: Vec<(String, String)>,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+    signing: Signing,
+}
+
+enum Signing {
+    Unsigned,
+    Right,
+    With(Secret),
+}
+
+impl<'a, C> Webhook<'a, C> {
+    pub(crate) fn new(instance: &'a SimulatedInstance<C>, flow: &'static str) -> Self {
+        Self {
+            instance,
+            flow,
+            method: Method::POST,
+            path: String::new(),
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+            signing: Signing::Unsigned,
+        }
+    }
+
+    /// Sets the method; POST if it is not set.
+    pub fn method(mut self, method: Method) -> Self {
+        self.method = method;
+        self
+    }
+
+    /// Sets what follows the endpoint id, as it stands in a URL.
+    pub fn path(mut self, fragment: impl Into<String>) -> Self {
+        self.path = fragment.into();
+        self
+    }
+
+    /// Adds a query parameter.
+    pub fn query(mut self, name: &str, value: impl ToString) -> Self {
+        self.query.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Adds a header.
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Sends a JSON body.
+    pub fn json(self, body: &impl Serialize) -> Self {
+        let document = serde_json::to_value(body)
+            .unwrap_or(Value::Null)
+            .to_string();
+        self.body("application/json", document)
+    }
+
+    /// Sends an XML body.
+    pub fn xml(self, document: impl Into<String>) -> Self {
+        self.body("application/xml", document.into())
+    }
+
+    /// Sends plain text.
+    pub fn text(self, text: impl Into<String>) -> Self {
+        self.body("text/plain; charset=utf-8", text.into())
+    }
+
+    /// Sends a body of any type.
+    pub fn body(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self.header("content-type", content_type)
+    }
+
+    /// Signs the request as the sender does, from the same table that verifies it (W42), with the secret of the instance.
+    pub fn signed(mut self) -> Self {
+        self.signing = Signing::Right;
+        self
+    }
+
+    /// Signs the request with another secret.
+    pub fn signed_with(mut self, secret: impl Into<Secret>) -> Self {
+        self.signing = Signing::With(secret.into());
+        self
+    }
+
+    /// Shows an API key (W6).
+    pub fn api_key(self, key: impl Into<String>) -> Self {
+        self.header("api-key", key)
+    }
+
+    /// Asks for the result, or for no result, whatever the flow does by itself (W23).
+    pub fn synchronous(self, wanted: bool) -> Self {
+        let name = format!("{}-synchronous", self.instance.header_prefix());
+        self.header(&name, wanted.to_string())
+    }
+
+    /// Asks for the result itself instead of a redirect (W25).
+    pub fn direct(self) -> Self {
+        let name = format!(
+            "{}-prefer-direct-sync-response",
+            self.instance.header_prefix()
+        );
+        self.header(&name, "true")
+    }
+
+    /// Returns the request as it goes out.
+    ///
+    /// # Panics
+    ///
+    /// The instance has no such flow, a header cannot be sent, or the request cannot be signed; the text says which.
+    #[expect(
+        clippy::expect_used,
+        reason = "a test that cannot be set up fails with the reason"
+    )]
+    pub fn request(&self) -> Request<Bytes> {
+        let mut url = self.instance.url(self.flow);
+        if !self.path.is_empty() {
+            url = format!("{url}/{}", self.path.trim_start_matches('/'));
+        }
+        if !self.query.is_empty() {
+            let pairs: Vec<String> = self
+                .query
+                .iter()
+                .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+                .collect();
+            url = format!("{url}?{}", pairs.join("&"));
+        }
+        let mut body = self.body.clone();
+        let mut request = Request::new(body.clone());
+        *request.method_mut() = self.method.clone();
+        for (name, value) in &self.headers {
+            let name = HeaderName::try_from(name.as_str())
+                .expect("the name of a header of the simulated webhook");
+            let value = HeaderValue::try_from(value.as_str())
+                .expect("the value of a header of the simulated webhook");
+            request.headers_mut().append(name, value);
+        }
+        if let Some((scheme, secret)) = self.scheme_and_secret() {
+            let signed = {
+                let unsigned = SignedRequest {
+                    method: &self.method,
+                    url: &url,
+                    headers: request.headers(),
+                    body: &body,
+                };
+                sign(
+                    &scheme,
+                    &secret,
+                    &unsigned,
+                    self.instance.now(),
+                    &self.instance.next_delivery_id(),
+                )
+                .expect("a signature for the simulated webhook")
+            };
+            for (name, value) in signed.headers {
+                request.headers_mut().insert(name, value);
+            }
+            url = signed.url.unwrap_or(url);
+            body = signed.body.map_or(body, Bytes::from);
+        }
+        *request.body_mut() = body.clone();
+        let target: http::Uri = url.parse().expect("the URL of the simulated webhook");
+        let host = target
+            .authority()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        *request.uri_mut() = target
+            .path_and_query()
+            .map_or_else(http::Uri::default, |target| target.clone().into());
+        let headers = request.headers_mut();
+        headers.insert(
+            HOST,
+            HeaderValue::try_from(host).expect("the host of the simulated webhook"),
+        );
+        if !body.is_empty() || headers.contains_key(CONTENT_TYPE) {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        }
+        request
+    }
+
+    fn scheme_and_secret(&self) -> Option<(sdk::signature::SignatureScheme, Secret)> {
+        let options = self.instance.flow_options(self.flow);
+        let TriggerKind::Webhook(WebhookTrigger::Signed { provider, secrets }) = options.trigger
+        else {
+            return None;
+        };
+        let secret = match &self.signing {
+            Signing::Unsigned => return None,
+            Signing::With(secret) => secret.clone(),
+            Signing::Right => secrets.read(&*self.instance.config()).into_iter().next()?,
+        };
+        Some((provider.scheme.clone(), secret))
+    }
+
+    /// Sends the webhook through the front door, and returns what it brought about once nothing more can happen without time moving
+    /// on. While the caller waits for a result, time moves on by itself.
+    pub async fn send(self) -> Report {
+        let request = self.request();
+        self.instance.send(request).await
+    }
+}
+
+fn encode(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    text.bytes()
+        .map(|byte| {
+            if plain(byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
+}
+
+impl<C> fmt::Debug for Webhook<'_, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook")
+            .field("flow", &self.flow)
+            .field("method", &self.method)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,202 @@
+//! The world of a simulation: one runner in memory, with a clock that is moved by hand.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use runner::Runner;
+use runner::clock::Clock as _;
+use runner::entropy::Entropy;
+use runner::ports::Ports;
+use runner::settings::Settings;
+use runner::spawn::Spawn as _;
+use runner::store::{ExecutionFilter, Store};
+use runner::vault::Vault;
+use sdk::Timestamp;
+use sdk::id::{ExecutionId, InstanceId};
+use sdk::integration::BuiltIntegration;
+use tokio::sync::{broadcast, oneshot};
+
+use crate::outbound::RecordedOutbound;
+use crate::report::ExecutionReport;
+use crate::tasks::Tasks;
+use runner::clock::ManualClock;
+
+/// How the webhooks of a simulation reach it: nothing listens there.
+pub(crate) const PUBLIC_URL: &str = "https://hooks.example.test";
+
+/// One runner in memory.
+pub(crate) struct World {
+    pub(crate) runner: Arc<Runner>,
+    pub(crate) clock: ManualClock,
+    pub(crate) tasks: Tasks,
+    pub(crate) outbound: RecordedOutbound,
+    deliveries: AtomicU64,
+}
+
+impl World {
+    /// Starts a runner on this store.
+    pub(crate) async fn start(
+        integration: BuiltIntegration,
+        settings: Settings,
+        now: Timestamp,
+        store: Arc<dyn Store>,
+    ) -> Result<Self, runner::StartError> {
+        let clock = ManualClock::at(now);
+        let tasks = Tasks::here();
+        let outbound = RecordedOutbound::new(clock.clone(), Arc::clone(tasks.busy()));
+        let ports = Ports {
+            integration,
+            settings,
+            public_url: PUBLIC_URL.to_owned(),
+            clock: Arc::new(clock.clone()),
+            entropy: Entropy::counted(),
+            spawn: Arc::new(tasks.clone()),
+            store,
+            outbound: Arc::new(outbound.clone()),
+            vault: Vault::clear(),
+            tail: broadcast::Sender::new(1024),
+        };
+        let runner = Arc::new(Runner::start(ports).await?);
+        tasks.busy().settle().await;
+        Ok(Self {
+            runner,
+            clock,
+            tasks,
+            outbound,
+            deliveries: AtomicU64::new(1),
+        })
+    }
+
+    /// Lets everything happen that can without time moving on.
+    pub(crate) async fn settle(&self) {
+        self.tasks.busy().settle().await;
+    }
+
+    /// Moves time on, stopping at every moment for which somebody waits.
+    pub(crate) async fn advance(&self, length: Duration) {
+        let target = self.clock.now() + length;
+        self.settle().await;
+        while let Some(next) = self.clock.next_deadline().filter(|next| *next <= target) {
+            self.clock.advance_to(next);
+            self.settle().await;
+        }
+        self.clock.advance_to(target);
+        self.settle().await;
+    }
+
+    /// Drives a future of the runner to its end; while it waits and nothing else happens, time moves on.
+    pub(crate) async fn drive<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let (sender, mut receiver) = oneshot::channel();
+        self.tasks.engine(Box::pin(async move {
+            // Whoever waits may have gone.
+            let _ = sender.send(future.await);
+        }));
+        loop {
+            self.settle().await;
+            match receiver.try_recv() {
+                Ok(value) => return Some(value),
+                Err(oneshot::error::TryRecvError::Closed) => return None,
+                Err(oneshot::error::TryRecvError::Empty) => {}
+            }
+            self.clock.advance_to(self.clock.next_deadline()?);
+        }
+    }
+
+    /// Waits for something outside the simulation. Time moves on only while a caller waits for a result and
+    /// everything waits for the clock.
+    pub(crate) async fn while_time_passes<T>(&self, outside: impl Future<Output = T>) -> T {
+        let mut outside = std::pin::pin!(outside);
+        loop {
+            let turn = async {
+                // Whatever the outside has sent is on its way through the kernel: let the runtime look.
+                tokio::task::yield_now().await;
+                self.settle().await;
+            };
+            tokio::select! {
+                biased;
+                value = &mut outside => return value,
+                () = turn => {}
+            }
+            if self.runner.engine.is_waited_for()
+                && let Some(next) = self.clock.next_deadline()
+            {
+                self.clock.advance_to(next);
+            }
+        }
+    }
+
+    /// Sends a request through the front door.
+    pub(crate) async fn receive(&self, request: Request<Bytes>) -> Option<Response<Bytes>> {
+        self.drive(self.runner.ingress.receive(request)).await
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.runner.engine.ports.store
+    }
+
+    pub(crate) fn next_delivery_id(&self) -> String {
+        format!(
+            "delivery-{}",
+            self.deliveries.fetch_add(1, Ordering::Relaxed)
+        )
+    }
+
+    /// Returns what is recorded of an execution.
+    pub(crate) async fn execution(&self, id: &ExecutionId) -> Option<ExecutionReport> {
+        let execution = self.store().execution(id).await.ok().flatten()?;
+        let output = self.store().output(id).await.ok().flatten();
+        let steps = self
+            .store()
+            .steps(&execution.journal)
+            .await
+            .unwrap_or_default();
+        let log = self.store().logs(id, 0, u32::MAX).await.unwrap_or_default();
+        Some(ExecutionReport::of(
+            &execution,
+            output.as_ref(),
+            &steps,
+            &log,
+        ))
+    }
+
+    /// Returns what is recorded of the executions of an instance, in the order in which they were accepted.
+    pub(crate) async fn executions(&self, instance: &InstanceId) -> Vec<ExecutionReport> {
+        let filter = ExecutionFilter {
+            instance: Some(instance.clone()),
+            ..ExecutionFilter::default()
+        };
+        let mut found = self
+            .store()
+            .executions(&filter, None, u32::MAX)
+            .await
+            .unwrap_or_default();
+        found.reverse();
+        let mut reports = Vec::with_capacity(found.len());
+        for execution in found {
+            reports.extend(self.execution(&execution.id).await);
+        }
+        reports
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.runner.abort();
+        self.tasks.abort_all();
+    }
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World")
+            .field("clock", &self.clock)
+            .finish_non_exhaustive()
+    }
+}
