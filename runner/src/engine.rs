@@ -5,6 +5,7 @@
 
 mod call;
 mod control;
+mod counts;
 mod drive;
 mod outcome;
 mod overlap;
@@ -24,6 +25,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 
 pub use self::control::{ControlError, ReplayFrom};
+pub use self::counts::Counts;
 pub use self::outcome::{Outcome, OutcomeError};
 use crate::execution::Triggered;
 use crate::instance::{Instance, Instances};
@@ -38,6 +40,8 @@ pub struct Engine {
     pub ports: Arc<Ports>,
     /// The instances that exist.
     pub instances: Arc<Instances>,
+    /// What it has counted since it was made.
+    pub counts: Counts,
     /// Itself, for the executions that call other flows.
     me: Weak<Self>,
     lanes: Lanes<Job>,
@@ -168,10 +172,12 @@ impl Engine {
     /// Makes an engine; call [`recover`](Self::recover) before anything else.
     pub fn new(ports: Arc<Ports>, instances: Arc<Instances>) -> Arc<Self> {
         let lanes = Lanes::new(ports.settings.running);
+        let counts = Counts::new(&ports.integration);
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
             ports,
             instances,
+            counts,
             lanes,
             running: Mutex::default(),
             pending: Mutex::default(),
@@ -231,6 +237,7 @@ impl Engine {
         let id = job.execution.id.clone();
         match committed {
             Ok(Committed::Done) => {
+                self.counts.accepted(&job.execution.flow);
                 self.take_up(job, place, entry);
                 Ok(Accepted::New { id, outcome })
             }
