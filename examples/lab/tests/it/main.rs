@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod disk;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod ledger;
@@ -14,5 +16,7 @@ mod load;
 mod management;
 #[cfg(test)]
 mod process;
+#[cfg(test)]
+mod start;
 #[cfg(test)]
 mod stop;
