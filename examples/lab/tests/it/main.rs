@@ -15,7 +15,11 @@ mod load;
 #[cfg(test)]
 mod management;
 #[cfg(test)]
+mod poison;
+#[cfg(test)]
 mod process;
+#[cfg(test)]
+mod server;
 #[cfg(test)]
 mod start;
 #[cfg(test)]
