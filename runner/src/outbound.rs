@@ -21,6 +21,15 @@ pub trait Outbound: Send + Sync + 'static {
     ) -> BoxFuture<'static, Result<Response<Bytes>, OutboundError>>;
 }
 
+/// Which execution sends a request, and whether from inside a step: an extension of every request that a flow sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentBy {
+    /// The execution.
+    pub execution: sdk::id::ExecutionId,
+    /// The step that is open, if one is; the last that was begun if there are several.
+    pub step: Option<String>,
+}
+
 /// Why a request to another system got no answer. It names the host, never the path, the query or a header: they may hold secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no answer from `{host}`: {reason}")]

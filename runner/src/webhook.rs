@@ -43,13 +43,16 @@ impl Ingress {
     pub fn receive(self: &Arc<Self>, request: Request<Bytes>) -> BoxFuture<'static, Answer> {
         let ingress = Arc::clone(self);
         Box::pin(async move {
-            if request.uri().path().starts_with(results::PATH) {
-                return results::serve(ingress.ports(), &request).await;
-            }
-            ingress
-                .trigger(request)
-                .await
-                .unwrap_or_else(|refusal| *refusal)
+            let answer = if request.uri().path().starts_with(results::PATH) {
+                results::serve(ingress.ports(), &request).await
+            } else {
+                ingress
+                    .trigger(request)
+                    .await
+                    .unwrap_or_else(|refusal| *refusal)
+            };
+            ingress.engine.counts.answered(answer.status().as_u16());
+            answer
         })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use http::Request;
@@ -18,6 +18,7 @@ use sdk::{ConfigVars, Timestamp};
 
 use crate::outbound::RequestReport;
 use crate::report::{ExecutionReport, Report, ResponseReport, Timeline};
+use crate::script::Act;
 use crate::simulation::SimulationError;
 use crate::webhook::Webhook;
 use crate::world::World;
@@ -26,14 +27,24 @@ use crate::world::World;
 pub struct SimulatedInstance<C> {
     world: Arc<World>,
     id: InstanceId,
+    /// Its place in the order of deploys.
+    number: usize,
     config: PhantomData<fn(&C)>,
 }
 
 impl<C> SimulatedInstance<C> {
     pub(crate) fn new(world: Arc<World>, id: InstanceId) -> Self {
+        let deploys = world.script.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = deploys
+            .iter()
+            .filter(|act| matches!(act, Act::Deploy { .. }))
+            .count()
+            .saturating_sub(1);
+        drop(deploys);
         Self {
             world,
             id,
+            number,
             config: PhantomData,
         }
     }
@@ -58,6 +69,7 @@ impl<C> SimulatedInstance<C> {
         reason = "a simulation that is stuck fails the test"
     )]
     pub async fn send(&self, request: Request<Bytes>) -> Report {
+        self.remember(&request);
         let before = self.world.outbound.count();
         let response = self
             .world
@@ -149,6 +161,9 @@ impl<C> SimulatedInstance<C> {
     ///
     /// The instance is not active.
     pub async fn pause(&self) -> Result<(), SimulationError> {
+        self.world.did(Act::Pause {
+            instance: self.number,
+        });
         self.world.runner.deployer.pause(&self.id).await?;
         self.world.settle().await;
         Ok(())
@@ -160,6 +175,9 @@ impl<C> SimulatedInstance<C> {
     ///
     /// The instance is not paused.
     pub async fn resume(&self) -> Result<(), SimulationError> {
+        self.world.did(Act::Resume {
+            instance: self.number,
+        });
         self.world.runner.deployer.resume(&self.id).await?;
         self.world.settle().await;
         Ok(())
@@ -171,6 +189,9 @@ impl<C> SimulatedInstance<C> {
     ///
     /// A remove function fails; the instance is still there then, closed.
     pub async fn remove(&self) -> Result<(), SimulationError> {
+        self.world.did(Act::Remove {
+            instance: self.number,
+        });
         let (deployer, id) = (Arc::clone(&self.world.runner.deployer), self.id.clone());
         let report = self
             .world
@@ -182,6 +203,24 @@ impl<C> SimulatedInstance<C> {
     /// Returns the URL of a flow.
     pub fn url_of<F: Flow<Config = C>>(&self) -> String {
         self.url(F::KEY)
+    }
+
+    /// Remembers a request for the crash sweep, with the flow that it goes to: endpoints have other ids there.
+    fn remember(&self, request: &Request<Bytes>) {
+        let endpoint = request
+            .uri()
+            .path()
+            .strip_prefix("/trigger/")
+            .and_then(|rest| rest.split('/').next());
+        let found =
+            endpoint.and_then(|endpoint| self.world.runner.engine.instances.at_endpoint(endpoint));
+        let to = found
+            .filter(|(instance, _)| instance.id == self.id)
+            .map(|(_, flow)| (self.number, flow.to_string()));
+        self.world.did(Act::Send {
+            to,
+            request: request.clone(),
+        });
     }
 
     pub(crate) fn url(&self, flow: &str) -> String {
@@ -242,6 +281,10 @@ impl<C: ConfigVars> SimulatedInstance<C> {
     ///
     /// The values do not fit, or a deploy function fails.
     pub async fn redeploy(&self, config: C) -> Result<(), SimulationError> {
+        self.world.did(Act::Redeploy {
+            instance: self.number,
+            config: config.encode(),
+        });
         let request = DeployRequest {
             config: Some(config.encode()),
             ..DeployRequest::default()

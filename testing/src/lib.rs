@@ -35,7 +35,9 @@
 mod instance;
 pub mod outbound;
 pub mod report;
+mod script;
 mod simulation;
+pub mod sweep;
 pub mod tasks;
 mod upstream;
 mod webhook;
@@ -44,6 +46,7 @@ mod world;
 pub use crate::instance::SimulatedInstance;
 pub use crate::report::{ExecutionReport, Report, Timeline};
 pub use crate::simulation::{Result, Simulation, SimulationError};
+pub use crate::sweep::{Finding, Sweep, SweepFailure};
 pub use crate::upstream::{Reply, Upstream};
 pub use crate::webhook::Webhook;
 pub use runner::settings::Settings;

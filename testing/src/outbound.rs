@@ -8,9 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use runner::clock::Clock;
-use runner::outbound::{HttpOutbound, Outbound, OutboundError};
+use runner::outbound::{HttpOutbound, Outbound, OutboundError, SentBy};
 use sdk::Timestamp;
 use sdk::host::BoxFuture;
+use sdk::id::ExecutionId;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -23,6 +24,9 @@ use runner::clock::ManualClock;
 pub struct RequestReport {
     /// When, by the clock of the simulation.
     pub at: Timestamp,
+    /// The step from which it was sent, if it was sent from inside one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
     /// The method.
     pub method: String,
     /// The path with the query: host and port are those of the moment.
@@ -43,6 +47,7 @@ pub struct RecordedOutbound {
     clock: ManualClock,
     busy: Arc<Busy>,
     sent: Arc<Mutex<Vec<RequestReport>>>,
+    senders: Arc<Mutex<Vec<Option<ExecutionId>>>>,
 }
 
 impl RecordedOutbound {
@@ -54,6 +59,15 @@ impl RecordedOutbound {
             clock,
             busy,
             sent: Arc::default(),
+            senders: Arc::default(),
+        }
+    }
+
+    /// Goes on recording for another runner.
+    pub fn for_tasks(&self, busy: Arc<Busy>) -> Self {
+        Self {
+            busy,
+            ..self.clone()
         }
     }
 
@@ -65,6 +79,14 @@ impl RecordedOutbound {
             .get(from..)
             .unwrap_or_default()
             .to_vec()
+    }
+
+    /// Returns the executions that sent the requests, in the same order.
+    pub(crate) fn senders(&self) -> Vec<Option<ExecutionId>> {
+        self.senders
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Returns how many there were.
@@ -83,6 +105,10 @@ impl Outbound for RecordedOutbound {
     ) -> BoxFuture<'static, Result<Response<Bytes>, OutboundError>> {
         let report = RequestReport {
             at: self.clock.now(),
+            step: request
+                .extensions()
+                .get::<SentBy>()
+                .and_then(|sent_by| sent_by.step.clone()),
             method: request.method().to_string(),
             path: request
                 .uri()
@@ -92,7 +118,15 @@ impl Outbound for RecordedOutbound {
             body: body_value(request.headers(), request.body()),
             status: None,
         };
+        let sender = request
+            .extensions()
+            .get::<SentBy>()
+            .map(|sent_by| sent_by.execution.clone());
         let number = {
+            self.senders
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(sender);
             let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
             sent.push(report);
             sent.len() - 1

@@ -2,19 +2,21 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use runner::clock::Clock as _;
 use runner::deploy::{Customer, DeployRequest};
 use runner::settings::Settings;
-use runner::store::MemoryStore;
+use runner::store::{MemoryStore, Store};
 use sdk::integration::BuiltIntegration;
 use sdk::{ConfigVars, Integration, Timestamp};
 use tokio::sync::OnceCell;
 
 use crate::instance::SimulatedInstance;
-use crate::world::World;
+use crate::script::Act;
+use crate::world::{Lasting, World};
 
 /// An integration in the runner's own engine, in memory, with a clock that is moved by hand.
 ///
@@ -118,7 +120,9 @@ impl<C: ConfigVars> Simulation<C> {
     ///
     /// The simulation cannot start.
     pub async fn advance(&self, length: Duration) -> Result<(), SimulationError> {
-        self.world().await?.advance(length).await;
+        let world = self.world().await?;
+        world.did(Act::Advance(length));
+        world.advance(length).await;
         Ok(())
     }
 
@@ -129,6 +133,7 @@ impl<C: ConfigVars> Simulation<C> {
     /// Something is left that can never end.
     pub async fn run_until_idle(&self) -> Result<(), SimulationError> {
         let world = self.world().await?;
+        world.did(Act::RunUntilIdle);
         loop {
             world.settle().await;
             let unfinished = world.store().unfinished(0, 1).await.unwrap_or_default();
@@ -183,6 +188,10 @@ impl<C: ConfigVars> Simulation<C> {
             ..DeployRequest::default()
         };
         let world = self.world().await?;
+        world.did(Act::Deploy {
+            customer: customer.to_owned(),
+            config: config.encode(),
+        });
         let deployer = Arc::clone(&world.runner.deployer);
         let report = world
             .drive(async move { deployer.deploy(None, request).await })
@@ -203,17 +212,37 @@ impl<C: ConfigVars> Simulation<C> {
 
     async fn world(&self) -> Result<Arc<World>, SimulationError> {
         let start = || async {
-            let store = Arc::new(MemoryStore::new());
-            World::start(
-                self.integration.clone(),
-                self.settings.clone(),
-                self.start,
-                store,
-            )
-            .await
-            .map(Arc::new)
+            let lasting = self.lasting(Arc::new(MemoryStore::new()), Arc::default());
+            World::start(&lasting).await.map(Arc::new)
         };
         Ok(Arc::clone(self.world.get_or_try_init(start).await?))
+    }
+}
+
+impl<C> Simulation<C> {
+    /// Returns what a world of this simulation is made of.
+    pub(crate) fn lasting(&self, store: Arc<dyn Store>, crashed: Arc<AtomicBool>) -> Lasting {
+        Lasting::new(
+            self.integration.clone(),
+            self.settings.clone(),
+            self.start,
+            store,
+            crashed,
+        )
+    }
+
+    /// Returns what the test did so far.
+    pub(crate) fn script(&self) -> Vec<Act> {
+        let world = self.world.get();
+        world
+            .map(|world| {
+                world
+                    .script
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone()
+            })
+            .unwrap_or_default()
     }
 }
 

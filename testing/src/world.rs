@@ -1,8 +1,8 @@
 //! The world of a simulation: one runner in memory, with a clock that is moved by hand.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +22,7 @@ use tokio::sync::{broadcast, oneshot};
 
 use crate::outbound::RecordedOutbound;
 use crate::report::ExecutionReport;
+use crate::script::Act;
 use crate::tasks::Tasks;
 use runner::clock::ManualClock;
 
@@ -34,28 +35,68 @@ pub(crate) struct World {
     pub(crate) clock: ManualClock,
     pub(crate) tasks: Tasks,
     pub(crate) outbound: RecordedOutbound,
-    deliveries: AtomicU64,
+    /// What the test did, for the crash sweep.
+    pub(crate) script: Mutex<Vec<Act>>,
+    crashed: Arc<AtomicBool>,
+    deliveries: Arc<AtomicU64>,
 }
 
-impl World {
-    /// Starts a runner on this store.
-    pub(crate) async fn start(
+/// What outlives a runner: the disk, the clock on the wall, the rest of the world.
+#[derive(Clone)]
+pub(crate) struct Lasting {
+    pub(crate) integration: BuiltIntegration,
+    pub(crate) settings: Settings,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: ManualClock,
+    pub(crate) outbound: RecordedOutbound,
+    /// Whether the process has died: nothing more happens until it is started again.
+    pub(crate) crashed: Arc<AtomicBool>,
+    entropy: Entropy,
+    deliveries: Arc<AtomicU64>,
+}
+
+impl Lasting {
+    pub(crate) fn new(
         integration: BuiltIntegration,
         settings: Settings,
         now: Timestamp,
         store: Arc<dyn Store>,
-    ) -> Result<Self, runner::StartError> {
+        crashed: Arc<AtomicBool>,
+    ) -> Self {
         let clock = ManualClock::at(now);
-        let tasks = Tasks::here();
-        let outbound = RecordedOutbound::new(clock.clone(), Arc::clone(tasks.busy()));
-        let ports = Ports {
+        let outbound = RecordedOutbound::new(clock.clone(), Arc::default());
+        let (entropy, deliveries) = (Entropy::counted(), Arc::new(AtomicU64::new(1)));
+        Self {
             integration,
             settings,
+            store,
+            clock,
+            outbound,
+            crashed,
+            entropy,
+            deliveries,
+        }
+    }
+
+    pub(crate) fn clock_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+impl World {
+    /// Starts a runner with what outlives it.
+    pub(crate) async fn start(lasting: &Lasting) -> Result<Self, runner::StartError> {
+        let tasks = Tasks::here();
+        let clock = lasting.clock.clone();
+        let outbound = lasting.outbound.for_tasks(Arc::clone(tasks.busy()));
+        let ports = Ports {
+            integration: lasting.integration.clone(),
+            settings: lasting.settings.clone(),
             public_url: PUBLIC_URL.to_owned(),
             clock: Arc::new(clock.clone()),
-            entropy: Entropy::counted(),
+            entropy: lasting.entropy.clone(),
             spawn: Arc::new(tasks.clone()),
-            store,
+            store: Arc::clone(&lasting.store),
             outbound: Arc::new(outbound.clone()),
             vault: Vault::clear(),
             tail: broadcast::Sender::new(1024),
@@ -67,7 +108,9 @@ impl World {
             clock,
             tasks,
             outbound,
-            deliveries: AtomicU64::new(1),
+            script: Mutex::default(),
+            crashed: Arc::clone(&lasting.crashed),
+            deliveries: Arc::clone(&lasting.deliveries),
         })
     }
 
@@ -80,12 +123,37 @@ impl World {
     pub(crate) async fn advance(&self, length: Duration) {
         let target = self.clock.now() + length;
         self.settle().await;
-        while let Some(next) = self.clock.next_deadline().filter(|next| *next <= target) {
+        while let Some(next) = self
+            .clock
+            .next_deadline()
+            .filter(|next| *next <= target && !self.is_dead())
+        {
             self.clock.advance_to(next);
             self.settle().await;
         }
-        self.clock.advance_to(target);
-        self.settle().await;
+        if !self.is_dead() {
+            self.clock.advance_to(target);
+            self.settle().await;
+        }
+    }
+
+    /// Says whether the process has died.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.crashed.load(Ordering::SeqCst)
+    }
+
+    /// Ends everything at once, as a crash does.
+    pub(crate) fn kill(&self) {
+        self.runner.abort();
+        self.tasks.abort_all();
+    }
+
+    /// Remembers what the test did.
+    pub(crate) fn did(&self, act: Act) {
+        self.script
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(act);
     }
 
     /// Drives a future of the runner to its end; while it waits and nothing else happens, time moves on.
@@ -103,6 +171,7 @@ impl World {
             match receiver.try_recv() {
                 Ok(value) => return Some(value),
                 Err(oneshot::error::TryRecvError::Closed) => return None,
+                Err(oneshot::error::TryRecvError::Empty) if self.is_dead() => return None,
                 Err(oneshot::error::TryRecvError::Empty) => {}
             }
             self.clock.advance_to(self.clock.next_deadline()?);
@@ -188,8 +257,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        self.runner.abort();
-        self.tasks.abort_all();
+        self.kill();
     }
 }
 

@@ -84,7 +84,7 @@ impl Engine {
             }
         }
         loop {
-            let run = self.prepare(&job).await;
+            let run = self.prepare(&mut job).await;
             let finished = match run {
                 Ok(run) => {
                     let dispatch = Arc::clone(self) as Arc<dyn Dispatch>;
@@ -132,8 +132,10 @@ impl Engine {
     }
 
     /// Puts together what the functions are called with; reads what is not in memory.
-    async fn prepare(&self, job: &Job) -> Result<Run, Error> {
+    async fn prepare(&self, job: &mut Job) -> Result<Run, Error> {
         let stored = self.payload_of(job).await?;
+        // Kept from here on: what follows this execution, such as its retry, is given the same.
+        job.payload = Some(Arc::clone(&stored));
         let execution = &job.execution;
         let (steps, log_lines) = if job.resumed {
             let steps = self
@@ -347,6 +349,7 @@ impl Engine {
         let parked = out_of_attempts
             && verdict.result != ResultType::Canceled
             && poison(&job.flow.options.queue) != Poison::Skip;
+        self.counts.ended(&job.execution.flow, verdict.result);
         self.tell(
             &job,
             Outcome {

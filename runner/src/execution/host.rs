@@ -13,6 +13,7 @@ use sdk::{Error, Payload, Result, Timestamp};
 use serde_json::Value;
 
 use super::overlay::{Overlay, StateOwner};
+use crate::outbound::SentBy;
 use crate::ports::Ports;
 use crate::record::{LogRecord, PendingState, StepRecord};
 use crate::redaction::Redactor;
@@ -288,7 +289,19 @@ impl Host for ExecutionHost {
         })
     }
 
-    fn send(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Bytes>>> {
+    fn send(
+        &self,
+        mut request: http::Request<Bytes>,
+    ) -> BoxFuture<'_, Result<http::Response<Bytes>>> {
+        let step = lock(&self.begun)
+            .iter()
+            .max_by_key(|(_, began)| **began)
+            .map(|(step, _)| step.name.clone());
+        let sent_by = SentBy {
+            execution: self.served.execution.clone(),
+            step,
+        };
+        request.extensions_mut().insert(sent_by);
         Box::pin(async move {
             self.write_lines().await;
             self.ports.outbound.send(request).await.map_err(Error::from)

@@ -2,4 +2,5 @@
 
 mod clock;
 mod one_path;
+mod sweep;
 mod webhook;

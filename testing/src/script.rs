@@ -1,0 +1,37 @@
+//! What a test did, so that the crash sweep can do it again.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use sdk::config::ConfigValues;
+
+/// One thing that a test did. Instances go by the order in which they were deployed.
+#[derive(Clone, Debug)]
+pub(crate) enum Act {
+    /// Deployed an instance.
+    Deploy {
+        customer: String,
+        config: ConfigValues,
+    },
+    /// Deployed an instance again.
+    Redeploy {
+        instance: usize,
+        config: ConfigValues,
+    },
+    /// Removed an instance.
+    Remove { instance: usize },
+    /// Paused an instance.
+    Pause { instance: usize },
+    /// Resumed an instance.
+    Resume { instance: usize },
+    /// Sent a request: to a flow of an instance, or to where it says.
+    Send {
+        to: Option<(usize, String)>,
+        request: Request<Bytes>,
+    },
+    /// Moved time on.
+    Advance(Duration),
+    /// Moved time on until everything had ended.
+    RunUntilIdle,
+}
