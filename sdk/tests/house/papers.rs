@@ -32,8 +32,11 @@ fn is_word(text: &str) -> bool {
             .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }
 
-/// Whether the code declares an item of this name.
+/// Whether the code declares an item of this name, or has it on a line of its own: there a macro declares it.
 fn declares(code: &str, name: &str) -> bool {
+    if code.lines().any(|line| line.trim() == name) {
+        return true;
+    }
     let kinds = ["struct", "enum", "trait", "type", "fn", "mod", "const"];
     kinds.iter().any(|kind| {
         let declaration = format!("{kind} {name}");
@@ -109,12 +112,12 @@ fn every_test_that_proves_a_guarantee_is_there() {
     let page = read("docs/guarantees.md");
     let tests = ticked(&page)
         .into_iter()
-        .filter(|name| is_word(name) && name.contains('_'));
+        .filter(|name| is_word(name) && name.contains('_') && *name == name.to_lowercase());
     let tests: Vec<_> = tests.collect();
     assert!(tests.len() > 10, "the page is read");
     let missing: Vec<_> = tests
         .iter()
-        .filter(|name| !code.contains(&format!("fn {name}()")))
+        .filter(|name| !code.contains(&format!("fn {name}(")))
         .collect();
     assert!(missing.is_empty(), "{missing:#?}");
 }
