@@ -2,6 +2,8 @@
 
 mod invitation;
 mod logging;
+#[cfg(test)]
+mod operations_page;
 mod serve;
 mod settings_file;
 

@@ -344,6 +344,10 @@ impl Deployer {
             {
                 return Err(DeployError::KeyMissing(options.key.into()));
             }
+            // A flow has its own URL or its own schedule, not both (E1).
+            if !matches!(options.trigger, TriggerKind::Webhook(_)) {
+                continue;
+            }
             let kept = before
                 .and_then(|before| before.endpoints.get(options.key))
                 .cloned();

@@ -5,6 +5,7 @@
 
 mod call;
 mod control;
+mod counts;
 mod drive;
 mod outcome;
 mod overlap;
@@ -24,6 +25,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 
 pub use self::control::{ControlError, ReplayFrom};
+pub use self::counts::Counts;
 pub use self::outcome::{Outcome, OutcomeError};
 use crate::execution::Triggered;
 use crate::instance::{Instance, Instances};
@@ -38,6 +40,8 @@ pub struct Engine {
     pub ports: Arc<Ports>,
     /// The instances that exist.
     pub instances: Arc<Instances>,
+    /// What it has counted since it was made.
+    pub counts: Counts,
     /// Itself, for the executions that call other flows.
     me: Weak<Self>,
     lanes: Lanes<Job>,
@@ -168,10 +172,12 @@ impl Engine {
     /// Makes an engine; call [`recover`](Self::recover) before anything else.
     pub fn new(ports: Arc<Ports>, instances: Arc<Instances>) -> Arc<Self> {
         let lanes = Lanes::new(ports.settings.running);
+        let counts = Counts::new(&ports.integration);
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
             ports,
             instances,
+            counts,
             lanes,
             running: Mutex::default(),
             pending: Mutex::default(),
@@ -203,9 +209,12 @@ impl Engine {
         let canceled = self.cancel_waiting_retries(&job);
 
         let place = job.lane().filter(|_| !job.execution.synchronous);
-        let entry = place.as_ref().map_or(Entry::Start, |lane| {
-            self.lanes.enter(lane, &job.queue(), job.execution.position)
-        });
+        let next = || self.take_position();
+        let (position, entry) = match &place {
+            Some(lane) => self.lanes.arrive(lane, &job.queue(), next),
+            None => (next(), Entry::Start),
+        };
+        job.execution.position = position;
         if entry == Entry::Start {
             job.count_start(self.ports.clock.now());
         }
@@ -228,6 +237,7 @@ impl Engine {
         let id = job.execution.id.clone();
         match committed {
             Ok(Committed::Done) => {
+                self.counts.accepted(&job.execution.flow);
                 self.take_up(job, place, entry);
                 Ok(Accepted::New { id, outcome })
             }
@@ -272,10 +282,27 @@ impl Engine {
         !lock(&self.waiters).is_empty()
     }
 
+    /// Forgets those who no longer wait for an execution.
+    pub fn tidy_waiters(&self, id: &ExecutionId) {
+        let mut waiters = lock(&self.waiters);
+        if let Some(waiting) = waiters.get_mut(id) {
+            waiting.retain(|waiter| !waiter.is_closed());
+            if waiting.is_empty() {
+                waiters.remove(id);
+            }
+        }
+    }
+
     fn forget_waiters(&self, id: &ExecutionId) {
         lock(&self.waiters).remove(id);
     }
 
+    /// Returns the next place in the order of arrival.
+    fn take_position(&self) -> u64 {
+        self.next_position.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Makes the execution of an invocation; it has no position yet.
     fn job(&self, invocation: Invocation) -> (Job, Option<Write>) {
         let now = self.ports.clock.now();
         let id = invocation
@@ -315,7 +342,7 @@ impl Engine {
             synchronous: invocation.synchronous,
             status: Status::Queued,
             result: None,
-            position: self.next_position.fetch_add(1, Ordering::Relaxed),
+            position: 0,
             order_key: order_key.filter(|_| invocation.function == Function::OnExecution),
             accepted_at: now,
             run_at: None,

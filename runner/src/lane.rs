@@ -75,17 +75,29 @@ impl<J> Lanes<J> {
     /// Takes a place. The caller must follow with [`ready`](Self::ready), [`leave`](Self::leave) or, after
     /// [`Entry::Start`], with [`end`](Self::end).
     pub fn enter(&self, id: &LaneId, queue: &Queue, position: u64) -> Entry {
+        self.arrive(id, queue, || position).1
+    }
+
+    /// Takes a place as [`enter`](Self::enter) does, and its position in the same moment: of two that arrive at once, the one that
+    /// may start is the first by position too, so that a restart does not turn them round.
+    pub fn arrive(
+        &self,
+        id: &LaneId,
+        queue: &Queue,
+        next_position: impl FnOnce() -> u64,
+    ) -> (u64, Entry) {
         let mut table = self.table();
+        let position = next_position();
         let full = table.running >= self.most_running;
         let lane = table.lane(id, queue);
         if lane.waiting.is_empty() && lane.can_start() && !full {
             lane.running += 1;
             table.running += 1;
-            return Entry::Start;
+            return (position, Entry::Start);
         }
         lane.waiting.insert(position, None);
         table.waiting += 1;
-        Entry::Wait
+        (position, Entry::Wait)
     }
 
     /// Hands over what is on disk and waits; returns what may start now.
@@ -283,6 +295,8 @@ pub fn poison(queue: &Queue) -> Poison {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
 
     fn lane(key: Option<&str>) -> LaneId {
@@ -306,6 +320,24 @@ mod tests {
         assert_eq!(lanes.end(&id, false), ["third"]);
         assert!(lanes.end(&id, false).is_empty());
         assert_eq!((lanes.running(), lanes.waiting()), (0, 0));
+    }
+
+    #[test]
+    fn of_many_that_arrive_at_once_the_one_that_starts_has_the_first_position() {
+        let (id, queue) = (lane(Some("")), Queue::sequential());
+        for _ in 0..200 {
+            let (lanes, next) = (Lanes::<()>::new(10), AtomicU64::new(1));
+            let arrive = || {
+                let next = || next.fetch_add(1, Ordering::Relaxed);
+                lanes.arrive(&id, &queue, next)
+            };
+            let arrived = std::thread::scope(|scope| {
+                let threads = [(); 4].map(|()| scope.spawn(arrive));
+                threads.map(|thread| thread.join().unwrap())
+            });
+            let started = arrived.iter().filter(|(_, entry)| *entry == Entry::Start);
+            assert_eq!(started.collect::<Vec<_>>(), [&(1, Entry::Start)]);
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sdk::trigger::TriggerKind;
 use tokio::task::AbortHandle;
 
 use crate::deploy::{Customer, DeployError, DeployRequest, Deployer};
@@ -144,14 +145,18 @@ impl Runner {
         Ok(Some(report.instance))
     }
 
-    /// Says whether a stored local instance fits this build: it is active, and has an endpoint for every flow.
+    /// Says whether a stored local instance fits this build: it is active, was deployed with the same values, and has an endpoint for
+    /// every flow that a webhook starts.
     fn is_current(&self, instance: &Instance) -> bool {
         let integration = &self.engine.ports.integration;
-        let same_version = instance.facts.version == integration.version;
-        let every_flow = integration
+        let same_version = instance.facts.version == integration.version
+            && integration.local.as_ref() == Some(&instance.secrets.values);
+        let mut webhooks = integration
             .flows
             .iter()
-            .all(|flow| instance.facts.endpoints.contains_key(flow.options.key));
+            .filter(|flow| matches!(flow.options.trigger, TriggerKind::Webhook(_)));
+        let every_flow =
+            webhooks.all(|flow| instance.facts.endpoints.contains_key(flow.options.key));
         matches!(
             instance.facts.status,
             InstanceStatus::Active | InstanceStatus::Paused

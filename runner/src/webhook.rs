@@ -43,13 +43,16 @@ impl Ingress {
     pub fn receive(self: &Arc<Self>, request: Request<Bytes>) -> BoxFuture<'static, Answer> {
         let ingress = Arc::clone(self);
         Box::pin(async move {
-            if request.uri().path().starts_with(results::PATH) {
-                return results::serve(ingress.ports(), &request).await;
-            }
-            ingress
-                .trigger(request)
-                .await
-                .unwrap_or_else(|refusal| *refusal)
+            let answer = if request.uri().path().starts_with(results::PATH) {
+                results::serve(ingress.ports(), &request).await
+            } else {
+                ingress
+                    .trigger(request)
+                    .await
+                    .unwrap_or_else(|refusal| *refusal)
+            };
+            ingress.engine.counts.answered(answer.status().as_u16());
+            answer
         })
     }
 
@@ -298,7 +301,11 @@ impl Ingress {
         // The waiter is there before the store is asked: whichever way the first one ends, its end is seen.
         let outcome = self.engine.wait_for(first);
         match self.ended(first).await {
-            Ok(Some(outcome)) => self.answer_outcome(&outcome, direct),
+            Ok(Some(ended)) => {
+                drop(outcome);
+                self.engine.tidy_waiters(first);
+                self.answer_outcome(&ended, direct)
+            }
             Ok(None) => {
                 self.answer_with_result(first, direct, async move { outcome.await.ok() })
                     .await

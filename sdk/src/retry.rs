@@ -70,6 +70,16 @@ impl Retry {
         self.max_attempts
     }
 
+    /// Returns how long the wait before the first further attempt is.
+    pub fn delay(&self) -> Duration {
+        Duration::from_millis(self.delay_ms)
+    }
+
+    /// Says whether each wait is twice the one before.
+    pub fn backs_off(&self) -> bool {
+        self.backoff
+    }
+
     /// Returns the JSON pointer to the unique request id.
     pub fn unique_pointer(&self) -> Option<&str> {
         self.unique_by.as_deref()

@@ -1,5 +1,6 @@
 //! `serve`: puts a runner on sockets.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -221,12 +222,9 @@ async fn run(
     Ok(())
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the one thing that `serve` says to whoever started it"
-)]
+/// Says it to whoever started the process; one who has stopped listening (`| head`) is no reason to stop serving.
 fn announce(text: &str) {
-    println!("{text}");
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
 struct Signals {

@@ -59,6 +59,8 @@ impl Engine {
                 let _ = outcome.await;
                 return Ok(());
             }
+            drop(outcome);
+            self.tidy_waiters(id);
         }
         let execution = self
             .ports
@@ -222,9 +224,7 @@ impl Engine {
             synchronous: false,
             status: Status::Queued,
             result: None,
-            position: self
-                .next_position
-                .fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            position: self.take_position(),
             accepted_at: now,
             run_at: None,
             started_at: None,

@@ -349,6 +349,7 @@ impl Engine {
         let parked = out_of_attempts
             && verdict.result != ResultType::Canceled
             && poison(&job.flow.options.queue) != Poison::Skip;
+        self.counts.ended(&job.execution.flow, verdict.result);
         self.tell(
             &job,
             Outcome {

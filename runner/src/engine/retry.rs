@@ -118,9 +118,7 @@ impl Engine {
         let execution = Execution {
             id: id.clone(),
             status: Status::Queued,
-            position: self
-                .next_position
-                .fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            position: self.take_position(),
             accepted_at: now,
             run_at: None,
             started_at: None,
@@ -232,6 +230,7 @@ impl Engine {
     pub(super) async fn record_duplicate(&self, job: &Job, first: &ExecutionId) {
         let now = self.ports.clock.now();
         let execution = Execution {
+            position: self.take_position(),
             status: Status::Success,
             result: Some(ResultType::CanceledAsDuplicate),
             first: Some(first.clone()),

@@ -1,0 +1,309 @@
+//! The real server: its folder, its process, its end.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::future::Future;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use runner::store::{SqliteOptions, SqliteStore};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
+
+/// Far beyond every limit in these tests: whoever waits so long has found a fault.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Everything that a server has on disk; one process after another lives in it.
+#[derive(Debug)]
+pub(crate) struct Home {
+    folder: TempDir,
+    data: PathBuf,
+    /// The path of the endpoint of each flow; stable over restarts, unlike the port.
+    endpoints: BTreeMap<String, String>,
+}
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    output: Option<BufReader<ChildStdout>>,
+    pub(crate) ingress: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) token: String,
+}
+
+/// A server that ended before it was ready.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) code: Option<i32>,
+    pub(crate) text: String,
+}
+
+impl Home {
+    /// Makes a home with this text as settings file.
+    pub(crate) async fn new(settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        Self::at(folder, data, settings).await
+    }
+
+    /// Makes a home whose data stands in `data`, on a disk of its own for example.
+    pub(crate) async fn at(folder: TempDir, data: PathBuf, settings: &str) -> Self {
+        fs::write(folder.path().join("settings.toml"), settings).unwrap();
+        let mut home = Self {
+            folder,
+            data,
+            endpoints: BTreeMap::new(),
+        };
+        home.endpoints = home.read_invitation().await;
+        home
+    }
+
+    /// Starts a server as a person does, and reads the endpoints in what it says.
+    async fn read_invitation(&self) -> BTreeMap<String, String> {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_lab"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+            .arg("--data")
+            .arg(&self.data)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        in_background(move || {
+            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            let text: Vec<String> = lines
+                .by_ref()
+                .map(Result::unwrap)
+                .take_while(|line| !line.starts_with("Stop with"))
+                .collect();
+            terminate(&child);
+            assert!(child.wait().unwrap().success());
+            let endpoint = |line: &String| {
+                let (flow, url) = line.trim().split_once(' ')?;
+                let path = url.trim().find("/trigger/")?;
+                let is_key = flow.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+                is_key.then(|| (flow.to_owned(), url.trim()[path..].to_owned()))
+            };
+            text.iter().filter_map(endpoint).collect()
+        })
+        .await
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Returns the path of the endpoint of a flow.
+    pub(crate) fn endpoint(&self, flow: &str) -> String {
+        self.endpoints[flow].clone()
+    }
+
+    /// Changes the settings for the next start.
+    pub(crate) fn set(&self, settings: &str) {
+        fs::write(self.folder.path().join("settings.toml"), settings).unwrap();
+    }
+
+    /// Starts a server and waits until it says that it is ready.
+    pub(crate) async fn start(&self) -> Server {
+        self.try_start(&[]).await.unwrap()
+    }
+
+    /// Starts a server with more arguments; they win over the usual ones.
+    pub(crate) async fn try_start(&self, more: &[&str]) -> Result<Server, Failed> {
+        let log = self.log_file();
+        let before = fs::metadata(&log).map_or(0, |file| file.len());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+        command.args(["serve", "--json"]);
+        for (option, value) in [("--listen", "127.0.0.1:0"), ("--admin", "127.0.0.1:0")] {
+            if !more.contains(&option) {
+                command.args([option, value]);
+            }
+        }
+        if !more.contains(&"--data") {
+            command.arg("--data").arg(&self.data);
+        }
+        if !more.contains(&"--settings") {
+            command
+                .arg("--settings")
+                .arg(self.folder.path().join("settings.toml"));
+        }
+        let standard_error = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .unwrap();
+        command
+            .args(more)
+            .env("LAB_EFFECTS", self.effects_file())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(standard_error);
+        let spawned = in_background(move || ready(command.spawn().unwrap())).await;
+        spawned.map_err(|mut child| {
+            let code = child.wait().unwrap().code();
+            let mut text = fs::read_to_string(&log).unwrap();
+            text.drain(..usize::try_from(before).unwrap());
+            Failed { code, text }
+        })
+    }
+
+    fn effects_file(&self) -> PathBuf {
+        self.folder.path().join("effects")
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    /// Returns what the flows left outside, line by line.
+    pub(crate) fn effects(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.effects_file()).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Returns what all servers have written to standard error.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    /// Opens the store; no server may be running.
+    pub(crate) fn store(&self) -> SqliteStore {
+        let database = self.data.join("runner.db");
+        SqliteStore::open(&database, &SqliteOptions::default()).unwrap()
+    }
+
+    /// Opens a copy of the store as it stands on the disk now; the original is left as the dead process left it.
+    pub(crate) fn store_image(&self) -> (TempDir, SqliteStore) {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["runner.db", "runner.db-wal"] {
+            let file = self.data.join(name);
+            if file.exists() {
+                fs::copy(file, folder.path().join(name)).unwrap();
+            }
+        }
+        let options = SqliteOptions {
+            reserve_bytes: 0,
+            ..SqliteOptions::default()
+        };
+        let store = SqliteStore::open(&folder.path().join("runner.db"), &options).unwrap();
+        (folder, store)
+    }
+}
+
+/// Waits for the line that says that the server is ready, which is the first on its standard output.
+fn ready(mut child: Child) -> Result<Server, Child> {
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    if output.read_line(&mut line).unwrap() == 0 {
+        return Err(child);
+    }
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["ready"], true);
+    let address = |name: &str| {
+        let url = line[name].as_str().unwrap();
+        url.strip_prefix("http://").unwrap().parse().unwrap()
+    };
+    let token_file = line["admin_token_file"].as_str().unwrap();
+    Ok(Server {
+        ingress: address("public_url"),
+        admin: address("admin_url"),
+        token: fs::read_to_string(token_file).unwrap_or_default(),
+        output: Some(output),
+        child,
+    })
+}
+
+impl Server {
+    /// Kills the server as `kill -9` does, and waits until the system has buried it.
+    pub(crate) async fn kill(self) {
+        // What the end of a server that is not wanted any more does.
+        in_background(move || drop(self)).await;
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn terminate(&self) {
+        terminate(&self.child);
+    }
+
+    /// Waits for the end; nothing but the one line may stand on standard output.
+    pub(crate) async fn end(mut self) -> ExitStatus {
+        let mut output = self.output.take().unwrap();
+        in_background(move || {
+            let mut rest = String::new();
+            output.read_to_string(&mut rest).unwrap();
+            assert_eq!(rest, "", "standard output is for one line");
+            self.child.wait().unwrap()
+        })
+        .await
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub(crate) async fn stop(self) -> ExitStatus {
+        self.terminate();
+        self.end().await
+    }
+
+    /// Says whether the process lives.
+    pub(crate) fn lives(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+}
+
+fn terminate(child: &Child) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+}
+
+/// A test that fails leaves no process behind.
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Asks again and again until there is an answer.
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
+    limit: Duration,
+    what: &str,
+    ask: impl Fn() -> F,
+) -> T {
+    let asking = async {
+        loop {
+            if let Some(found) = ask().await {
+                return found;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(limit, asking)
+        .await
+        .unwrap_or_else(|_| panic!("not within {limit:?}: {what}"))
+}
+
+pub(crate) async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, future)
+        .await
+        .expect("this does not take for ever")
+}
+
+async fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    in_time(tokio::task::spawn_blocking(work)).await.unwrap()
+}
+
+/// Reads a number from the environment.
+pub(crate) fn number(name: &str, standard: u64) -> u64 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long a test runs is for whoever runs it to say"
+    )]
+    let text = std::env::var(name);
+    text.map_or(standard, |text| text.parse().unwrap())
+}
