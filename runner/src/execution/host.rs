@@ -295,10 +295,13 @@ impl Host for ExecutionHost {
     ) -> BoxFuture<'_, Result<http::Response<Bytes>>> {
         let step = lock(&self.begun)
             .iter()
-            .max_by_key(|(_, began)| **began)
+            // Steps that began at the same moment are told apart by name and count, so that a simulation is the same in every run.
+            .max_by_key(|(step, began)| (**began, step.name.clone(), step.count))
             .map(|(step, _)| step.name.clone());
         let sent_by = SentBy {
             execution: self.served.execution.clone(),
+            instance: self.served.owner.instance.clone(),
+            flow: self.served.owner.flow.clone(),
             step,
         };
         request.extensions_mut().insert(sent_by);
