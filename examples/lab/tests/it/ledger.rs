@@ -6,6 +6,7 @@
 mod check;
 mod evidence;
 mod order;
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -175,6 +176,15 @@ impl Delivery {
                 Reply::Accepted(id) => Some(id.as_str()),
                 _ => None,
             })
+    }
+
+    /// Returns the last line that each promised execution leaves.
+    pub(crate) fn effects(&self) -> Vec<String> {
+        match (&self.order, self.flow) {
+            (None, "steps") => self.held().map(|id| format!("{id} three")).collect(),
+            (Some((key, item)), _) if self.is_accepted() => vec![order::line(key, item)],
+            _ => Vec::new(),
+        }
     }
 
     pub(crate) fn is_accepted(&self) -> bool {

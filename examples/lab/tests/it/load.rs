@@ -1,5 +1,6 @@
 //! Callers that send and send, and note what they are told.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +12,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::caller::{Caller, request, spawn};
-use crate::ledger::{Ledger, Reply};
-use crate::process::{Home, in_time};
+use crate::ledger::{Delivery, Ledger, Reply};
+use crate::process::{Home, PATIENCE, eventually, in_time};
 
 /// What one caller sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +103,20 @@ impl Load {
         }
         self.ledger
     }
+}
+
+/// Waits until every accepted delivery that leaves something has left it.
+pub(crate) async fn until_done(home: &Home, ledger: &Ledger) {
+    let deliveries = ledger.deliveries();
+    let wanted: Vec<String> = deliveries.iter().flat_map(Delivery::effects).collect();
+    eventually(PATIENCE, "every effect of what was accepted", || async {
+        let effects: HashSet<String> = home.effects().into_iter().collect();
+        wanted
+            .iter()
+            .all(|line| effects.contains(line))
+            .then_some(())
+    })
+    .await;
 }
 
 impl Work {

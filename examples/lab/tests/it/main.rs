@@ -12,3 +12,5 @@ mod ledger;
 mod load;
 #[cfg(test)]
 mod process;
+#[cfg(test)]
+mod stop;

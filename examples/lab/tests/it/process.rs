@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use runner::store::{SqliteOptions, SqliteStore};
@@ -232,21 +233,21 @@ impl Server {
     }
 
     /// Waits for the end; nothing but the one line may stand on standard output.
-    pub(crate) async fn end(mut self) -> ExitStatus {
+    pub(crate) async fn end_within(mut self, limit: Duration) -> ExitStatus {
+        let child = Mutex::new(&mut self.child);
+        let end = || async { child.lock().unwrap().try_wait().unwrap() };
+        let status = eventually(limit, "the end of the process", end).await;
+        let mut rest = String::new();
         let mut output = self.output.take().unwrap();
-        in_background(move || {
-            let mut rest = String::new();
-            output.read_to_string(&mut rest).unwrap();
-            assert_eq!(rest, "", "standard output is for one line");
-            self.child.wait().unwrap()
-        })
-        .await
+        output.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "", "standard output is for one line");
+        status
     }
 
     /// Sends SIGTERM and waits for the end.
     pub(crate) async fn stop(self) -> ExitStatus {
         self.terminate();
-        self.end().await
+        self.end_within(PATIENCE).await
     }
 
     /// Says whether the process lives.
