@@ -11,6 +11,7 @@ use runner::clock::Clock as _;
 use runner::deploy::{Customer, DeployRequest};
 use runner::settings::Settings;
 use runner::store::{MemoryStore, Store};
+use sdk::config::ConfigValues;
 use sdk::flow::Flow;
 use sdk::id::FlowKey;
 use sdk::integration::BuiltIntegration;
@@ -335,7 +336,20 @@ impl<C: ConfigVars> Deployment<'_, C> {
     ///
     /// The values do not fit, a key is missing, or a deploy function fails.
     pub async fn deploy(self, config: C) -> Result<SimulatedInstance<C>, SimulationError> {
-        let (config, customer) = (config.encode(), self.customer);
+        self.deploy_values(config.encode()).await
+    }
+
+    /// As [`deploy`](Self::deploy), with config values as a deployer gives them: what has a default may be left out, and what is wrong is
+    /// refused with a sentence.
+    ///
+    /// # Errors
+    ///
+    /// As for [`deploy`](Self::deploy).
+    pub async fn deploy_values(
+        self,
+        config: ConfigValues,
+    ) -> Result<SimulatedInstance<C>, SimulationError> {
+        let customer = self.customer;
         let world = self.simulation.world().await?;
         world.did(Act::Deploy {
             customer: customer.clone(),
