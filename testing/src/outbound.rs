@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
-use runner::clock::Clock;
+use runner::clock::Clock as _;
 use runner::outbound::{HttpOutbound, Outbound, OutboundError, SentBy};
 use sdk::Timestamp;
 use sdk::host::BoxFuture;
@@ -64,6 +64,7 @@ impl RecordedOutbound {
     }
 
     /// Goes on recording for another runner.
+    #[must_use]
     pub fn for_tasks(&self, busy: Arc<Busy>) -> Self {
         Self {
             busy,

@@ -7,6 +7,7 @@ use http::Request;
 use sdk::config::ConfigValues;
 
 /// One thing that a test did. Instances go by the order in which they were deployed.
+#[expect(clippy::large_enum_variant, reason = "a script has few of them")]
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     /// Deployed an instance.
