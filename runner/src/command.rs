@@ -84,7 +84,7 @@ enum Command {
 
 fn run(command: Command, integration: BuiltIntegration) -> Result<(), Failure> {
     match command {
-        Command::Serve(options) => serve::serve(*options, integration),
+        Command::Serve(options) => serve::serve(&options, integration),
     }
 }
 

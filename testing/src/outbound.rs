@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
-use runner::clock::{Clock, ManualClock};
+use runner::clock::{Clock as _, ManualClock};
 use runner::outbound::{HttpOutbound, Outbound, OutboundError, SentBy};
 use sdk::Timestamp;
 use sdk::host::BoxFuture;
@@ -73,6 +73,7 @@ impl RecordedOutbound {
     }
 
     /// Goes on recording for another runner.
+    #[must_use]
     pub fn for_tasks(&self, busy: Arc<Busy>) -> Self {
         Self {
             busy,

@@ -9,6 +9,7 @@ use sdk::config::ConfigValues;
 use sdk::id::FlowKey;
 
 /// One thing that a test did. Instances go by the order in which they were deployed.
+#[expect(clippy::large_enum_variant, reason = "a script has few of them")]
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     /// Deployed an instance.
