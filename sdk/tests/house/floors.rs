@@ -65,10 +65,13 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
     (
         "testing",
         &[
-            &["script", "tasks", "upstream"],
+            &["fixtures", "multipart", "script", "tasks"],
             &["outbound"],
             &["report"],
+            &["upstream", "witness"],
+            &["cassette"],
             &["world"],
+            &["state"],
             &["instance"],
             &["simulation", "webhook"],
             &["sweep"],
