@@ -94,6 +94,25 @@ impl<C> SimulatedInstance<C> {
         }
     }
 
+    /// Follows an answer to where its `location` points: to the result of a synchronous run (W24).
+    ///
+    /// # Panics
+    ///
+    /// The answer has no `location`; the report is shown.
+    #[expect(
+        clippy::expect_used,
+        clippy::panic,
+        reason = "a test says what it expected by panicking"
+    )]
+    pub async fn follow(&self, report: &Report) -> Report {
+        let Some(location) = report.response.headers.get("location") else {
+            panic!("the answer points nowhere:\n{report}");
+        };
+        let request = Request::get(location).body(Bytes::new());
+        self.send(request.expect("a `location` that is a URL"))
+            .await
+    }
+
     /// Remembers what there is, so that [`since`](Self::since) can tell what is new.
     async fn mark(&self) -> Mark {
         let now = self.now();

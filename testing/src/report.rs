@@ -48,7 +48,6 @@ pub struct ResponseReport {
 
 /// What a deploy or a removal brought about.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-#[must_use = "it tells what the lifecycle functions did"]
 pub struct LifecycleReport {
     /// The lifecycle functions in the order in which they ran, and the flows that the deploy or removal triggered.
     pub executions: Vec<ExecutionReport>,

@@ -65,7 +65,7 @@ async fn an_acme_that_refuses_the_webhook_stops_the_deploy_until_it_is_done_agai
     let webhook = instance.webhook::<ReceiveOrder>().json(json!({}));
     webhook.signed().send().await.assert_refused(503);
 
-    let _ = instance.redeploy_as_is().await?;
+    instance.redeploy_as_is().await?;
     let webhook = instance.webhook::<ReceiveOrder>().json(json!({}));
     webhook.signed().send().await.assert_status(200);
     Ok(())

@@ -1,7 +1,9 @@
 //! `kill -9` under load (F1, G1, G2, G3, G5): nothing accepted is lost, nothing is made up, no finished step runs again, order is kept.
 
+use serde_json::Value;
+
 use crate::ledger::{Evidence, Image, Violation, read_image, read_stored, violations};
-use crate::load::{Load, MIXED, until_done};
+use crate::load::{Load, MIXED};
 use crate::process::{Home, number};
 
 /// Kills are no fault of what runs meanwhile: nothing is set aside for them here.
@@ -53,7 +55,8 @@ async fn settle(home: &Home, load: Load, images: Vec<Image>) -> Evidence {
     let target = load.ledger.progress().accepted + 20;
     load.ledger.until(|it| it.accepted >= target).await;
     let ledger = load.end().await;
-    until_done(home, &ledger).await;
+    server.until_idle().await;
+    assert_eq!(server.not_found(&ledger.held()).await, [] as [Value; 0]);
     assert!(server.stop().await.success());
     Evidence {
         deliveries: ledger.deliveries(),

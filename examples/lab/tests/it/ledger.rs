@@ -82,7 +82,11 @@ impl Reply {
                 let id = answer.execution().expect("a promise names its execution");
                 Self::Accepted(id.to_owned())
             }
-            Ok(answer) => Self::Refused(answer.status),
+            Ok(answer) => {
+                let may_come_again = answer.header("retry-after").is_some();
+                assert!(may_come_again || answer.status != 503, "{answer:?}");
+                Self::Refused(answer.status)
+            }
             Err(broken) => Self::Broken(*broken),
         }
     }
@@ -176,15 +180,6 @@ impl Delivery {
                 Reply::Accepted(id) => Some(id.as_str()),
                 _ => None,
             })
-    }
-
-    /// Returns the last line that each promised execution leaves.
-    pub(crate) fn effects(&self) -> Vec<String> {
-        match (&self.order, self.flow) {
-            (None, "steps") => self.held().map(|id| format!("{id} three")).collect(),
-            (Some((key, item)), _) if self.is_accepted() => vec![order::line(key, item)],
-            _ => Vec::new(),
-        }
     }
 
     pub(crate) fn is_accepted(&self) -> bool {

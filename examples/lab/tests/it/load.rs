@@ -1,6 +1,5 @@
 //! Callers that send and send, and note what they are told.
 
-use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +11,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::caller::{Caller, request, spawn};
-use crate::ledger::{Delivery, Ledger, Reply};
-use crate::process::{Home, PATIENCE, eventually, in_time};
+use crate::ledger::{Ledger, Reply};
+use crate::process::{Home, in_time};
 
 /// What one caller sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +25,8 @@ pub(crate) enum Work {
     Ordered,
     /// To `per-key`, with four keys.
     PerKey,
+    /// To `echo`, with a body that takes 64 KiB.
+    Heavy,
 }
 
 /// Eleven callers who stay, hang up, repeat themselves, and share keys.
@@ -105,24 +106,10 @@ impl Load {
     }
 }
 
-/// Waits until every accepted delivery that leaves something has left it.
-pub(crate) async fn until_done(home: &Home, ledger: &Ledger) {
-    let deliveries = ledger.deliveries();
-    let wanted: Vec<String> = deliveries.iter().flat_map(Delivery::effects).collect();
-    eventually(PATIENCE, "every effect of what was accepted", || async {
-        let effects: HashSet<String> = home.effects().into_iter().collect();
-        wanted
-            .iter()
-            .all(|line| effects.contains(line))
-            .then_some(())
-    })
-    .await;
-}
-
 impl Work {
     fn flow(self) -> &'static str {
         match self {
-            Self::Echo => "echo",
+            Self::Echo | Self::Heavy => "echo",
             Self::Steps => "steps",
             Self::Ordered => "ordered",
             Self::PerKey => "per-key",
@@ -133,6 +120,10 @@ impl Work {
     fn body(self, number: u64) -> (Bytes, Option<(String, String)>) {
         let (body, order) = match self {
             Self::Echo | Self::Steps => (json!({"number": number}), None),
+            Self::Heavy => (
+                json!({"number": number, "ballast": "x".repeat(64 * 1024)}),
+                None,
+            ),
             Self::Ordered => {
                 let id = format!("item-{number}");
                 let body = json!({"number": number, "id": id});

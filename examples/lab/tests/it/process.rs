@@ -61,39 +61,10 @@ impl Home {
             data,
             endpoints: BTreeMap::new(),
         };
-        home.endpoints = home.read_invitation().await;
+        let server = home.start().await;
+        home.endpoints = server.endpoints().await;
+        assert!(server.stop().await.success());
         home
-    }
-
-    /// Starts a server as a person does, and reads the endpoints in what it says.
-    async fn read_invitation(&self) -> BTreeMap<String, String> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_lab"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
-            .arg("--data")
-            .arg(&self.data)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        in_background(move || {
-            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-            let text: Vec<String> = lines
-                .by_ref()
-                .map(Result::unwrap)
-                .take_while(|line| !line.starts_with("Stop with"))
-                .collect();
-            terminate(&child);
-            assert!(child.wait().unwrap().success());
-            let endpoint = |line: &String| {
-                let (flow, url) = line.trim().split_once(' ')?;
-                let path = url.trim().find("/trigger/")?;
-                let is_key = flow.chars().all(|c| c.is_ascii_lowercase() || c == '-');
-                is_key.then(|| (flow.to_owned(), url.trim()[path..].to_owned()))
-            };
-            text.iter().filter_map(endpoint).collect()
-        })
-        .await
     }
 
     pub(crate) fn data(&self) -> &Path {
@@ -229,7 +200,8 @@ impl Server {
 
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
-        terminate(&self.child);
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
     }
 
     /// Waits for the end; nothing but the one line may stand on standard output.
@@ -254,11 +226,6 @@ impl Server {
     pub(crate) fn lives(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
-}
-
-fn terminate(child: &Child) {
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    kill_process(pid, Signal::TERM).unwrap();
 }
 
 /// A test that fails leaves no process behind.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::caller::{Broken, Caller, Wire, call, get, post};
 use crate::ledger::{Evidence, read_stored, violations};
-use crate::load::{Load, MIXED, until_done};
+use crate::load::{Load, MIXED};
 use crate::process::{Home, PATIENCE, Server, eventually, number};
 
 const SETTINGS: &str = "rate_per_second = 0\ngrace_seconds = 10\n";
@@ -32,7 +32,7 @@ async fn g8_sigterm_under_load_answers_what_was_read_and_loses_nothing() {
     let server = home.start().await;
     load.send_to(server.ingress);
     let ledger = load.end().await;
-    until_done(&home, &ledger).await;
+    server.until_idle().await;
     server.terminate();
     assert_ends_in_time(server).await;
     let evidence = Evidence {

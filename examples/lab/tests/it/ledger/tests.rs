@@ -80,6 +80,7 @@ fn stored(id: &str, flow: &str, number: u64) -> Stored {
     Stored {
         execution: execution(id, flow, number),
         body: Some(body(number)),
+        tick: None,
         steps,
     }
 }
@@ -199,6 +200,16 @@ fn a_wrong_order_is_found() {
         it.stored[0].execution.position = 2;
         it.stored[1].execution.position = 1;
         it.images.clear();
+    });
+}
+
+#[test]
+fn a_tick_that_runs_twice_is_found() {
+    check("I6", |it| {
+        for stored in &mut it.stored {
+            stored.execution.flow = "tick".into();
+            stored.tick = Some(Timestamp::from_millis(0));
+        }
     });
 }
 
