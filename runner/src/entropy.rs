@@ -1,6 +1,7 @@
 //! Where ids come from: nothing else in the engine is random.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine as _;
@@ -9,11 +10,13 @@ use sdk::Timestamp;
 use sdk::id::{ExecutionId, InstanceId};
 
 /// Gives out what nobody can guess, or, in a simulation, what is the same in every run.
+#[derive(Clone)]
 pub struct Entropy(Source);
 
+#[derive(Clone)]
 enum Source {
     System,
-    Counted(AtomicU64),
+    Counted(Arc<AtomicU64>),
 }
 
 impl Entropy {
@@ -22,9 +25,9 @@ impl Entropy {
         Self(Source::System)
     }
 
-    /// Counts instead: the same in every run.
+    /// Counts instead: the same in every run. Clones go on counting together.
     pub fn counted() -> Self {
-        Self(Source::Counted(AtomicU64::new(1)))
+        Self(Source::Counted(Arc::new(AtomicU64::new(1))))
     }
 
     /// Makes the id of an execution: later ones sort behind earlier ones.

@@ -21,6 +21,19 @@ pub trait Outbound: Send + Sync + 'static {
     ) -> BoxFuture<'static, Result<Response<Bytes>, OutboundError>>;
 }
 
+/// Which execution sends a request, and whether from inside a step: an extension of every request that a flow sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentBy {
+    /// The execution.
+    pub execution: sdk::id::ExecutionId,
+    /// Its instance.
+    pub instance: sdk::id::InstanceId,
+    /// Its flow.
+    pub flow: sdk::id::FlowKey,
+    /// The step that is open, if one is; the last that was begun if there are several.
+    pub step: Option<String>,
+}
+
 /// Why a request to another system got no answer. It names the host, never the path, the query or a header: they may hold secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no answer from `{host}`: {reason}")]
@@ -32,7 +45,7 @@ pub struct OutboundError {
 }
 
 #[cfg(feature = "server")]
-type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
+pub(crate) type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
 #[cfg(not(feature = "server"))]
 type Connector = HttpConnector;
 
@@ -59,7 +72,7 @@ impl HttpOutbound {
 }
 
 #[cfg(feature = "server")]
-fn connector() -> Connector {
+pub(crate) fn connector() -> Connector {
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_connect_timeout(Some(Duration::from_secs(10)));
@@ -109,7 +122,7 @@ impl Outbound for HttpOutbound {
 }
 
 /// Returns the innermost cause: the outer ones of the HTTP stack say nothing to an operator.
-fn reason(fault: &(dyn StdError + 'static)) -> String {
+pub(crate) fn reason(fault: &(dyn StdError + 'static)) -> String {
     let mut innermost = fault;
     while let Some(source) = innermost.source() {
         innermost = source;

@@ -10,7 +10,7 @@
 //! * A schedule is due at no time before it was in force: since the deploy that brought it ([`Timetable`]). What was due under the
 //!   schedule before it is run by the policy of that one (E12).
 //! * A tick was missed if it was due before this process was there, or if it is found more than a minute late: the clock has leapt, or
-//!   the store did not answer. What becomes of it says [`Missed`](sdk::schedule::Missed) (E14). A later one is on time.
+//!   the store did not answer. What becomes of it says [`Missed`] (E14). A later one is on time.
 //! * A tick that the store, or a full backlog, refuses is tried again until it is taken; later ones wait for it.
 //! * A paused instance is not scheduled: what was due meanwhile does not run when it is resumed (E53). A run that waits for a redeploy to
 //!   end was due, and runs after it.
@@ -47,6 +47,9 @@ use crate::timetable::{Line, Renewal, Timetable, last_tick};
 /// How long the timer waits before it asks a store that refused a tick again.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// What is wrong with the schedules of an instance: each flow, with the end of a sentence that begins with `the schedule of flow …`.
+pub type Faults = Vec<(FlowKey, String)>;
+
 /// Starts executions when their schedules are due.
 pub struct Timer {
     engine: Arc<Engine>,
@@ -59,10 +62,9 @@ pub struct Timer {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TimerError {
-    /// Some are wrong or never fire: each with its flow and the end of a sentence that begins with `the schedule of flow …`. The others
-    /// are on.
+    /// Some are wrong or never fire; the others are on.
     #[error("{}", sentences(.0))]
-    Schedules(Vec<(FlowKey, String)>),
+    Schedules(Faults),
     /// The store cannot be read or written; none is on.
     #[error("the schedules cannot be turned on: the store does not answer")]
     Store(#[from] StoreError),
@@ -84,12 +86,8 @@ impl Timer {
     ///
     /// # Errors
     ///
-    /// Each flow whose schedule is wrong or never fires, with the end of a sentence that begins with `the schedule of flow …` (E18).
-    pub fn check(
-        &self,
-        integration: &BuiltIntegration,
-        config: &AnyConfig,
-    ) -> Result<(), Vec<(FlowKey, String)>> {
+    /// Each flow whose schedule is wrong or never fires (E18).
+    pub fn check(&self, integration: &BuiltIntegration, config: &AnyConfig) -> Result<(), Faults> {
         let (_, faults) = self.schedules(integration, config);
         if faults.is_empty() {
             Ok(())
@@ -116,7 +114,7 @@ impl Timer {
             present,
             last_ticks: &last_ticks,
         };
-        let mut timetable = Timetable::renewed(instance.facts.timetable.as_ref(), renewal);
+        let mut timetable = Timetable::renewed(instance.facts.timetable.as_ref(), &renewal);
         let mut plans = Vec::with_capacity(timetable.lines.len());
         for line in &mut timetable.lines {
             let last = last_tick(&last_ticks, &line.flow);
@@ -129,7 +127,7 @@ impl Timer {
         self.clear(&mut agenda, &instance.id);
         for (flow, plan) in plans {
             let instance = instance.id.clone();
-            agenda.put(Key { instance, flow }, plan, now);
+            agenda.put(&Key { instance, flow }, plan, now);
         }
         drop(agenda);
         self.changed.notify_one();
@@ -210,7 +208,7 @@ impl Timer {
         &self,
         integration: &BuiltIntegration,
         config: &AnyConfig,
-    ) -> (Vec<(FlowKey, Schedule)>, Vec<(FlowKey, String)>) {
+    ) -> (Vec<(FlowKey, Schedule)>, Faults) {
         let (mut schedules, mut faults) = (Vec::new(), Vec::new());
         for (flow, source) in scheduled(integration) {
             let flow = FlowKey::new(flow.options.key);

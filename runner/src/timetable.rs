@@ -73,7 +73,7 @@ pub fn last_tick(ticks: &[(FlowKey, Timestamp)], flow: &FlowKey) -> Option<Times
 impl Timetable {
     /// Writes the timetable anew. A schedule that names the same times as before keeps its place; another one is in force since the
     /// deploy that brought it, or, if a new version of the integration brought it without a deploy, since now.
-    pub fn renewed(before: Option<&Self>, renewal: Renewal<'_>) -> Self {
+    pub fn renewed(before: Option<&Self>, renewal: &Renewal<'_>) -> Self {
         let unchanged_deploy = before.is_some_and(|before| before.as_of == renewal.deployed_at);
         let changed_at = if unchanged_deploy {
             renewal.now
@@ -176,7 +176,7 @@ mod tests {
             present: vec![("report".into(), schedule)],
             last_ticks: &last_ticks,
         };
-        Timetable::renewed(before, renewal)
+        Timetable::renewed(before, &renewal)
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The world of a simulation: one runner in memory, with a clock that is moved by hand.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,9 +20,12 @@ use sdk::id::{ExecutionId, InstanceId};
 use sdk::integration::BuiltIntegration;
 use tokio::sync::{broadcast, oneshot};
 
+use crate::cassette::Deck;
 use crate::outbound::RecordedOutbound;
-use crate::report::ExecutionReport;
+use crate::report::{ExecutionReport, Recorded};
+use crate::script::Act;
 use crate::tasks::Tasks;
+use crate::witness::{Witness, WitnessedStore};
 use runner::clock::ManualClock;
 
 /// How the webhooks of a simulation reach it: nothing listens there.
@@ -34,28 +37,75 @@ pub(crate) struct World {
     pub(crate) clock: ManualClock,
     pub(crate) tasks: Tasks,
     pub(crate) outbound: RecordedOutbound,
-    deliveries: AtomicU64,
+    pub(crate) witness: Witness,
+    /// What the test did, for the crash sweep.
+    pub(crate) script: Mutex<Vec<Act>>,
+    /// The instances in the order in which they were deployed.
+    order: Mutex<Vec<InstanceId>>,
+    crashed: Arc<AtomicBool>,
+    deliveries: Arc<AtomicU64>,
+}
+
+/// What outlives a runner: the disk, the clock on the wall, the rest of the world.
+#[derive(Clone)]
+pub(crate) struct Lasting {
+    pub(crate) integration: BuiltIntegration,
+    pub(crate) settings: Settings,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: ManualClock,
+    pub(crate) outbound: RecordedOutbound,
+    pub(crate) witness: Witness,
+    /// Whether the process has died: nothing more happens until it is started again.
+    pub(crate) crashed: Arc<AtomicBool>,
+    entropy: Entropy,
+    deliveries: Arc<AtomicU64>,
+}
+
+impl Lasting {
+    pub(crate) fn new(
+        (integration, settings): (BuiltIntegration, Settings),
+        now: Timestamp,
+        store: Arc<dyn Store>,
+        deck: Option<Deck>,
+        crashed: Arc<AtomicBool>,
+    ) -> Self {
+        let clock = ManualClock::at(now);
+        let witness = Witness::new(integration.clone());
+        let outbound = RecordedOutbound::new(clock.clone(), witness.clone(), deck.map(Arc::new));
+        let store = Arc::new(WitnessedStore::new(store, witness.clone()));
+        let (entropy, deliveries) = (Entropy::counted(), Arc::new(AtomicU64::new(1)));
+        Self {
+            integration,
+            settings,
+            store,
+            clock,
+            outbound,
+            witness,
+            crashed,
+            entropy,
+            deliveries,
+        }
+    }
+
+    pub(crate) fn clock_now(&self) -> Timestamp {
+        self.clock.now()
+    }
 }
 
 impl World {
-    /// Starts a runner on this store.
-    pub(crate) async fn start(
-        integration: BuiltIntegration,
-        settings: Settings,
-        now: Timestamp,
-        store: Arc<dyn Store>,
-    ) -> Result<Self, runner::StartError> {
-        let clock = ManualClock::at(now);
+    /// Starts a runner with what outlives it.
+    pub(crate) async fn start(lasting: &Lasting) -> Result<Self, runner::StartError> {
         let tasks = Tasks::here();
-        let outbound = RecordedOutbound::new(clock.clone(), Arc::clone(tasks.busy()));
+        let clock = lasting.clock.clone();
+        let outbound = lasting.outbound.for_tasks(Arc::clone(tasks.busy()));
         let ports = Ports {
-            integration,
-            settings,
+            integration: lasting.integration.clone(),
+            settings: lasting.settings.clone(),
             public_url: PUBLIC_URL.to_owned(),
             clock: Arc::new(clock.clone()),
-            entropy: Entropy::counted(),
+            entropy: lasting.entropy.clone(),
             spawn: Arc::new(tasks.clone()),
-            store,
+            store: Arc::clone(&lasting.store),
             outbound: Arc::new(outbound.clone()),
             vault: Vault::clear(),
             tail: broadcast::Sender::new(1024),
@@ -67,25 +117,77 @@ impl World {
             clock,
             tasks,
             outbound,
-            deliveries: AtomicU64::new(1),
+            witness: lasting.witness.clone(),
+            script: Mutex::default(),
+            order: Mutex::default(),
+            crashed: Arc::clone(&lasting.crashed),
+            deliveries: Arc::clone(&lasting.deliveries),
         })
     }
 
     /// Lets everything happen that can without time moving on.
+    ///
+    /// # Panics
+    ///
+    /// A flow sent a request that the cassette does not know.
+    #[expect(
+        clippy::panic,
+        reason = "a test whose flows ask for what is not known fails with the reason"
+    )]
     pub(crate) async fn settle(&self) {
         self.tasks.busy().settle().await;
+        if let Some(fault) = self.outbound.deck().and_then(Deck::fault) {
+            panic!("{fault}");
+        }
     }
 
     /// Moves time on, stopping at every moment for which somebody waits.
     pub(crate) async fn advance(&self, length: Duration) {
         let target = self.clock.now() + length;
         self.settle().await;
-        while let Some(next) = self.clock.next_deadline().filter(|next| *next <= target) {
+        while let Some(next) = self
+            .clock
+            .next_deadline()
+            .filter(|next| *next <= target && !self.is_dead())
+        {
             self.clock.advance_to(next);
             self.settle().await;
         }
-        self.clock.advance_to(target);
-        self.settle().await;
+        if !self.is_dead() {
+            self.clock.advance_to(target);
+            self.settle().await;
+        }
+    }
+
+    /// Says whether the process has died.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.crashed.load(Ordering::SeqCst)
+    }
+
+    /// Ends everything at once, as a crash does.
+    pub(crate) fn kill(&self) {
+        self.runner.abort();
+        self.tasks.abort_all();
+    }
+
+    /// Remembers what the test did.
+    pub(crate) fn did(&self, act: Act) {
+        self.script
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(act);
+    }
+
+    /// Returns the place of an instance in the order in which instances were deployed. One that comes for the first time is the last.
+    pub(crate) fn number_of(&self, id: &InstanceId) -> usize {
+        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        order
+            .iter()
+            .position(|known| known == id)
+            .unwrap_or_else(|| {
+                order.push(id.clone());
+                order.len() - 1
+            })
     }
 
     /// Drives a future of the runner to its end; while it waits and nothing else happens, time moves on.
@@ -103,6 +205,7 @@ impl World {
             match receiver.try_recv() {
                 Ok(value) => return Some(value),
                 Err(oneshot::error::TryRecvError::Closed) => return None,
+                Err(oneshot::error::TryRecvError::Empty) if self.is_dead() => return None,
                 Err(oneshot::error::TryRecvError::Empty) => {}
             }
             self.clock.advance_to(self.clock.next_deadline()?);
@@ -158,29 +261,41 @@ impl World {
             .await
             .unwrap_or_default();
         let log = self.store().logs(id, 0, u32::MAX).await.unwrap_or_default();
-        Some(ExecutionReport::of(
-            &execution,
-            output.as_ref(),
-            &steps,
-            &log,
-        ))
+        let recorded = Recorded {
+            execution,
+            output,
+            steps,
+            log,
+        };
+        Some(ExecutionReport::of(recorded, &self.witness))
     }
 
     /// Returns what is recorded of the executions of an instance, in the order in which they were accepted.
     pub(crate) async fn executions(&self, instance: &InstanceId) -> Vec<ExecutionReport> {
+        self.reports(self.accepted(instance, None).await).await
+    }
+
+    /// Returns the ids of the executions of an instance, in the order in which they were accepted, those accepted since a time or all.
+    pub(crate) async fn accepted(
+        &self,
+        instance: &InstanceId,
+        since: Option<Timestamp>,
+    ) -> Vec<ExecutionId> {
         let filter = ExecutionFilter {
             instance: Some(instance.clone()),
+            since,
             ..ExecutionFilter::default()
         };
-        let mut found = self
-            .store()
-            .executions(&filter, None, u32::MAX)
-            .await
-            .unwrap_or_default();
-        found.reverse();
-        let mut reports = Vec::with_capacity(found.len());
-        for execution in found {
-            reports.extend(self.execution(&execution.id).await);
+        let found = self.store().executions(&filter, None, u32::MAX).await;
+        let newest_first = found.unwrap_or_default().into_iter();
+        newest_first.rev().map(|execution| execution.id).collect()
+    }
+
+    /// Returns what is recorded of these executions.
+    pub(crate) async fn reports(&self, ids: Vec<ExecutionId>) -> Vec<ExecutionReport> {
+        let mut reports = Vec::with_capacity(ids.len());
+        for id in ids {
+            reports.extend(self.execution(&id).await);
         }
         reports
     }
@@ -188,8 +303,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        self.runner.abort();
-        self.tasks.abort_all();
+        self.kill();
     }
 }
 

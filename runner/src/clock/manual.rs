@@ -60,6 +60,11 @@ impl ManualClock {
         hands.sleepers.keys().next().map(|(at, _)| *at)
     }
 
+    /// Returns how many sleep.
+    pub fn sleepers(&self) -> usize {
+        self.hands().sleepers.len()
+    }
+
     fn hands(&self) -> MutexGuard<'_, Hands> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

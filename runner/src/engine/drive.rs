@@ -41,7 +41,7 @@ impl Engine {
             Err(started) => return started,
         };
         loop {
-            let run = self.prepare(&job).await;
+            let run = self.prepare(&mut job).await;
             let finished = match run {
                 Ok(run) => {
                     let dispatch = Arc::clone(self) as Arc<dyn Dispatch>;
@@ -89,8 +89,10 @@ impl Engine {
     }
 
     /// Puts together what the functions are called with; reads what is not in memory.
-    async fn prepare(&self, job: &Job) -> Result<Run, Error> {
+    async fn prepare(&self, job: &mut Job) -> Result<Run, Error> {
         let stored = self.payload_of(job).await?;
+        // Kept from here on: what follows this execution, such as its retry, is given the same.
+        job.payload = Some(Arc::clone(&stored));
         let execution = &job.execution;
         let (steps, log_lines) = if job.resumed {
             let steps = self
@@ -187,7 +189,7 @@ impl Engine {
                     return Concluded::Again(Box::new(job));
                 }
                 Ok(Some(follow_up)) => {
-                    return Concluded::Recorded(self.after(job, verdict, follow_up).await);
+                    return Concluded::Recorded(self.after(&job, verdict, follow_up));
                 }
                 Err(_) => {
                     self.ports.clock.sleep(STORE_PAUSE).await;
@@ -246,9 +248,7 @@ impl Engine {
         loop {
             match self.try_record(&job, &verdict, &writes).await {
                 Ok(follow_up) => {
-                    return self
-                        .after(job, verdict, follow_up.unwrap_or_default())
-                        .await;
+                    return self.after(&job, verdict, follow_up.unwrap_or_default());
                 }
                 Err(_) => {
                     self.answer_unrecorded(&job);
@@ -296,15 +296,15 @@ impl Engine {
     }
 
     /// What follows a recorded end: the caller is told, the lane goes on, the retry waits for its time.
-    async fn after(self: &Arc<Self>, job: Job, verdict: Verdict, follow_up: FollowUp) -> Vec<Job> {
+    fn after(self: &Arc<Self>, job: &Job, verdict: Verdict, follow_up: FollowUp) -> Vec<Job> {
         let out_of_attempts = verdict.status == Status::Error && follow_up.retry.is_none();
         let parked = out_of_attempts
             && verdict.result != ResultType::Canceled
             && poison(&job.flow.options.queue) != Poison::Skip;
         self.counts.ended(&job.execution.flow, verdict.result);
         self.tell(
-            &job,
-            Outcome {
+            job,
+            &Outcome {
                 id: job.execution.id.clone(),
                 result: verdict.result,
                 output: verdict.output.map(Arc::new),
@@ -329,7 +329,7 @@ impl Engine {
         started
     }
 
-    fn tell(&self, job: &Job, outcome: Outcome) {
+    fn tell(&self, job: &Job, outcome: &Outcome) {
         let waiters = lock(&self.waiters).remove(&job.execution.id);
         for waiter in waiters.into_iter().flatten() {
             // Whoever waited may have gone.
@@ -342,7 +342,7 @@ impl Engine {
         let id = job.execution.id.clone();
         self.tell(
             job,
-            Outcome {
+            &Outcome {
                 id,
                 result: ResultType::Error,
                 output: None,

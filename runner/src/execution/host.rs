@@ -13,6 +13,7 @@ use sdk::{Error, Payload, Result, Timestamp};
 use serde_json::Value;
 
 use super::overlay::{Overlay, StateOwner};
+use crate::outbound::SentBy;
 use crate::ports::Ports;
 use crate::record::{LogRecord, PendingState, StepRecord};
 use crate::redaction::Redactor;
@@ -278,7 +279,7 @@ impl Host for ExecutionHost {
         Box::pin(std::future::ready(Ok(start)))
     }
 
-    fn end_step<'a>(&'a self, step: StepId, end: StepEnd) -> BoxFuture<'a, Result<()>> {
+    fn end_step(&self, step: StepId, end: StepEnd) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             if !self.served.on_disk {
                 return Ok(());
@@ -298,7 +299,22 @@ impl Host for ExecutionHost {
         })
     }
 
-    fn send(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Bytes>>> {
+    fn send(
+        &self,
+        mut request: http::Request<Bytes>,
+    ) -> BoxFuture<'_, Result<http::Response<Bytes>>> {
+        let step = lock(&self.begun)
+            .iter()
+            // Steps that began at the same moment are told apart by name and count, so that a simulation is the same in every run.
+            .max_by_key(|(step, began)| (**began, step.name.clone(), step.count))
+            .map(|(step, _)| step.name.clone());
+        let sent_by = SentBy {
+            execution: self.served.execution.clone(),
+            instance: self.served.owner.instance.clone(),
+            flow: self.served.owner.flow.clone(),
+            step,
+        };
+        request.extensions_mut().insert(sent_by);
         Box::pin(async move {
             self.write_lines().await;
             self.ports.outbound.send(request).await.map_err(Error::from)

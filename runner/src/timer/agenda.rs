@@ -103,8 +103,8 @@ impl Agenda {
     }
 
     /// Adds a schedule, or puts it in the place of the one with its key.
-    pub(super) fn put(&mut self, key: Key, plan: Plan, now: Timestamp) {
-        self.remove(&key);
+    pub(super) fn put(&mut self, key: &Key, plan: Plan, now: Timestamp) {
+        self.remove(key);
         let entry = Entry {
             generation: self.next_generation,
             plan,
@@ -113,7 +113,7 @@ impl Agenda {
         };
         self.next_generation += 1;
         self.entries.insert(key.clone(), entry);
-        self.place(&key, now);
+        self.place(key, now);
     }
 
     /// Takes a schedule away.

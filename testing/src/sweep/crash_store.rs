@@ -1,0 +1,189 @@
+//! A store at which a process dies.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use runner::record::{
+    Execution, LogRecord, StateEntry, StateKey, StepRecord, StoredAnswer, StoredOutput,
+    StoredPayload,
+};
+use runner::store::{
+    Commit, Committed, Cursor, ExecutionFilter, InstanceRecord, MemoryStore, Store, StoreResult,
+};
+use sdk::Timestamp;
+use sdk::host::BoxFuture;
+use sdk::id::{ExecutionId, FlowKey, InstanceId};
+use serde_json::Value;
+
+/// On which side of a durable write the process dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The write is not done.
+    Before,
+    /// The write is done, and nobody has been told.
+    After,
+}
+
+/// A store in memory that counts durable writes and stops answering at one of them, as it looks to a process that dies there.
+pub(super) struct CrashStore {
+    inner: MemoryStore,
+    points: Mutex<Vec<&'static str>>,
+    crash: Option<(usize, Side)>,
+    crashed: Arc<AtomicBool>,
+}
+
+impl CrashStore {
+    /// Dies at the write of this number, counted from 0; never if there is none.
+    pub(super) fn new(crash: Option<(usize, Side)>, crashed: Arc<AtomicBool>) -> Self {
+        Self {
+            inner: MemoryStore::new(),
+            points: Mutex::default(),
+            crash,
+            crashed,
+        }
+    }
+
+    /// Returns the kind of each durable write so far.
+    pub(super) fn points(&self) -> Vec<&'static str> {
+        self.points
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Answers, unless the process is dead.
+    fn alive<'a, T: Send + 'a>(&'a self, answer: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
+        if self.crashed.load(Ordering::SeqCst) {
+            Box::pin(std::future::pending())
+        } else {
+            answer
+        }
+    }
+}
+
+impl Store for CrashStore {
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, StoreResult<Committed>> {
+        if self.crashed.load(Ordering::SeqCst) {
+            return Box::pin(std::future::pending());
+        }
+        let number = {
+            let mut points = self.points.lock().unwrap_or_else(PoisonError::into_inner);
+            points.push(commit.point);
+            points.len() - 1
+        };
+        let side = self
+            .crash
+            .filter(|(at, _)| *at == number)
+            .map(|(_, side)| side);
+        if side != Some(Side::Before) {
+            let committed = self.inner.commit(commit);
+            if side.is_none() {
+                return committed;
+            }
+            // A store in memory has done it when it returns the future.
+            drop(committed);
+        }
+        self.crashed.store(true, Ordering::SeqCst);
+        Box::pin(std::future::pending())
+    }
+
+    fn execution<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+    ) -> BoxFuture<'a, StoreResult<Option<Execution>>> {
+        self.alive(self.inner.execution(id))
+    }
+
+    fn payload<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+    ) -> BoxFuture<'a, StoreResult<Option<Arc<StoredPayload>>>> {
+        self.alive(self.inner.payload(id))
+    }
+
+    fn output<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+    ) -> BoxFuture<'a, StoreResult<Option<StoredOutput>>> {
+        self.alive(self.inner.output(id))
+    }
+
+    fn answer<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+    ) -> BoxFuture<'a, StoreResult<Option<StoredAnswer>>> {
+        self.alive(self.inner.answer(id))
+    }
+
+    fn steps<'a>(
+        &'a self,
+        journal: &'a ExecutionId,
+    ) -> BoxFuture<'a, StoreResult<Vec<StepRecord>>> {
+        self.alive(self.inner.steps(journal))
+    }
+
+    fn logs<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+        from: u32,
+        limit: u32,
+    ) -> BoxFuture<'a, StoreResult<Vec<LogRecord>>> {
+        self.alive(self.inner.logs(id, from, limit))
+    }
+
+    fn executions<'a>(
+        &'a self,
+        filter: &'a ExecutionFilter,
+        cursor: Option<&'a Cursor>,
+        limit: u32,
+    ) -> BoxFuture<'a, StoreResult<Vec<Execution>>> {
+        self.alive(self.inner.executions(filter, cursor, limit))
+    }
+
+    fn unfinished(&self, after: u64, limit: u32) -> BoxFuture<'_, StoreResult<Vec<Execution>>> {
+        self.alive(self.inner.unfinished(after, limit))
+    }
+
+    fn last_position(&self) -> BoxFuture<'_, StoreResult<u64>> {
+        self.alive(self.inner.last_position())
+    }
+
+    fn state<'a>(&'a self, key: &'a StateKey) -> BoxFuture<'a, StoreResult<(Option<Value>, u64)>> {
+        self.alive(self.inner.state(key))
+    }
+
+    fn states<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+    ) -> BoxFuture<'a, StoreResult<Vec<(StateKey, StateEntry)>>> {
+        self.alive(self.inner.states(instance))
+    }
+
+    fn state_size<'a>(&'a self, instance: &'a InstanceId) -> BoxFuture<'a, StoreResult<u64>> {
+        self.alive(self.inner.state_size(instance))
+    }
+
+    fn instances(&self) -> BoxFuture<'_, StoreResult<Vec<Arc<InstanceRecord>>>> {
+        self.alive(self.inner.instances())
+    }
+
+    fn last_ticks<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+    ) -> BoxFuture<'a, StoreResult<Vec<(FlowKey, Timestamp)>>> {
+        self.alive(self.inner.last_ticks(instance))
+    }
+
+    fn check(&self) -> BoxFuture<'_, StoreResult<()>> {
+        self.alive(self.inner.check())
+    }
+}
+
+impl fmt::Debug for CrashStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CrashStore")
+            .field("crash", &self.crash)
+            .finish_non_exhaustive()
+    }
+}
