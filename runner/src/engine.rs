@@ -11,6 +11,7 @@ mod outcome;
 mod overlap;
 mod recovery;
 mod retry;
+mod start;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,7 +22,7 @@ use sdk::Payload;
 use sdk::id::{ExecutionId, FlowKey, InstanceId};
 use sdk::integration::FlowParts;
 use sdk::queue::Queue;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::AbortHandle;
 
 pub use self::control::{ControlError, ReplayFrom};
@@ -51,6 +52,8 @@ pub struct Engine {
     pending: Mutex<HashMap<ExecutionId, (Job, AbortHandle)>>,
     /// Who waits for the end of an execution.
     waiters: Mutex<HashMap<ExecutionId, Vec<oneshot::Sender<Outcome>>>>,
+    /// One permit, for the executions that ran when the process died, and may not do so once more.
+    suspects: Semaphore,
     next_position: AtomicU64,
     stopping: AtomicBool,
     abandoning: AtomicBool,
@@ -182,6 +185,7 @@ impl Engine {
             running: Mutex::default(),
             pending: Mutex::default(),
             waiters: Mutex::default(),
+            suspects: Semaphore::new(1),
             next_position: AtomicU64::new(1),
             stopping: AtomicBool::new(false),
             abandoning: AtomicBool::new(false),

@@ -30,59 +30,16 @@ pub(super) struct Verdict {
 }
 
 impl Engine {
-    pub(super) fn start_all(self: &Arc<Self>, jobs: Vec<Job>) {
-        for job in jobs {
-            self.start(job);
-        }
-    }
-
-    /// Starts an execution that has its place among the running ones.
-    pub(super) fn start(self: &Arc<Self>, job: Job) {
-        if self.stopping.load(Ordering::Relaxed) && !job.counted {
-            // It is on disk and waits for the next start of the process.
-            return;
-        }
-        self.active.send_modify(|active| *active += 1);
-        let engine = Arc::clone(self);
-        let cancel = self.enroll(&job);
-        self.ports.spawn.engine(Box::pin(async move {
-            let started = engine.drive(job, cancel).await;
-            engine.active.send_modify(|active| *active -= 1);
-            engine.start_all(started);
-        }));
-    }
-
-    /// Counts an execution among the running ones; the receiver is told when somebody cancels it.
-    fn enroll(&self, job: &Job) -> oneshot::Receiver<()> {
-        let (sender, cancel) = oneshot::channel();
-        let running = Running {
-            cancel: Some(sender),
-            instance: job.execution.instance.clone(),
-            flow: job.execution.flow.clone(),
-        };
-        lock(&self.running).insert(job.execution.id.clone(), running);
-        cancel
-    }
-
     /// Runs an execution until its end is recorded; returns those whose turn it is then.
-    async fn drive(self: &Arc<Self>, mut job: Job, mut cancel: oneshot::Receiver<()>) -> Vec<Job> {
-        if !job.counted {
-            if let Some(limit) = self.set_aside_after(&job) {
-                lock(&self.running).remove(&job.execution.id);
-                let verdict = set_aside(limit);
-                return self.record(job, verdict, Vec::new()).await;
-            }
-            job.count_start(self.ports.clock.now());
-            let start = Write::Start {
-                id: job.execution.id.clone(),
-                at: job.execution.started_at.unwrap_or_default(),
-                starts: job.execution.starts,
-            };
-            if self.commit_persistently("start", &[start]).await.is_none() {
-                lock(&self.running).remove(&job.execution.id);
-                return Vec::new();
-            }
-        }
+    pub(super) async fn drive(
+        self: &Arc<Self>,
+        job: Job,
+        mut cancel: oneshot::Receiver<()>,
+    ) -> Vec<Job> {
+        let (mut job, _alone) = match self.admit(job, &mut cancel).await {
+            Ok(admitted) => admitted,
+            Err(started) => return started,
+        };
         loop {
             let run = self.prepare(&mut job).await;
             let finished = match run {
@@ -277,10 +234,7 @@ impl Engine {
                     .unwrap_or(Duration::from_secs(self.ports.settings.run_seconds));
                 failed(Error::new(time_limit_text(limit)), ResultType::TimedOut)
             }
-            Ended::Canceled => failed(
-                Error::new("the execution was cancelled").permanent(),
-                ResultType::Canceled,
-            ),
+            Ended::Canceled => canceled(),
         }
     }
 
@@ -434,11 +388,6 @@ impl Engine {
             }
         }
     }
-
-    fn set_aside_after(&self, job: &Job) -> Option<u32> {
-        let deaths = self.ports.settings.deaths;
-        (deaths > 0 && job.execution.starts >= deaths).then_some(deaths)
-    }
 }
 
 enum Concluded {
@@ -472,13 +421,10 @@ impl Verdict {
     }
 }
 
-fn set_aside(deaths: u32) -> Verdict {
-    let text = format!(
-        "the process died {deaths} times while this execution ran, so it was set aside; replay it when the cause is gone"
-    );
+pub(super) fn canceled() -> Verdict {
     Verdict {
-        error: Some(Error::new(text).permanent()),
-        ..Verdict::error(ResultType::Error)
+        error: Some(Error::new("the execution was cancelled").permanent()),
+        ..Verdict::error(ResultType::Canceled)
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::caller::{Answer, call, get, post, spawn};
-use crate::process::{Home, Server};
+use crate::process::{Home, PATIENCE, Server, eventually};
 
 /// The time in which others are served meanwhile; of a build without optimization on shared processors.
 const QUICKLY: Duration = Duration::from_secs(1);
@@ -107,4 +107,34 @@ async fn f14_what_runs_while_the_process_dies_three_times_is_set_aside_and_the_r
     let server = home.start().await;
     assert_eq!(server.outcome(&poison).await, execution);
     assert!(server.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f14_those_that_run_beside_it_are_not_set_aside_with_it() {
+    let home = Home::new("rate_per_second = 0\n").await;
+    let mut server = home.start().await;
+    let mut innocent = Vec::new();
+    for _ in 0..4 {
+        let answer = invoke(&home, &server, "slow?ms=1000", false).await;
+        innocent.push(answer.execution().unwrap().to_owned());
+    }
+    let poison = invoke(&home, &server, "slow?ms=600000", false).await;
+    let poison = poison.execution().unwrap().to_owned();
+    let path = format!("/api/executions/{poison}");
+    let mut last_start = json!(null);
+    for _ in 0..3 {
+        // The process dies whenever this one runs.
+        last_start = eventually(PATIENCE, "the next start", || async {
+            let start = server.api(&path).await.json()["started_at"].clone();
+            (start != last_start).then_some(start)
+        })
+        .await;
+        server.kill().await;
+        server = home.start().await;
+    }
+    assert_eq!(server.outcome(&poison).await["status"], "ERROR");
+    for id in innocent {
+        let execution = server.outcome(&id).await;
+        assert_eq!(execution["status"], "SUCCESS", "{execution}");
+    }
 }
