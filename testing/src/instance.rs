@@ -139,8 +139,8 @@ impl<C> SimulatedInstance<C> {
         let witness = &self.world.witness;
         let states = self.world.store().states(&self.id).await;
         let show = |(key, entry): (StateKey, StateEntry)| {
-            let place = witness.text(&StateReport::place(&key));
-            (place, witness.value(entry.value))
+            let shown = StateReport::of(&key, Some(entry.value), witness);
+            (shown.key, shown.value)
         };
         Timeline {
             executions: self.world.executions(&self.id).await,
@@ -293,7 +293,7 @@ impl<C> SimulatedInstance<C> {
             .map(|(_, flow)| (self.number, flow.to_string()));
         self.world.did(Act::Send {
             to,
-            request: request.clone(),
+            request: Box::new(request.clone()),
         });
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
-use runner::clock::{Clock, ManualClock};
+use runner::clock::{Clock as _, ManualClock};
 use runner::outbound::{HttpOutbound, Outbound, OutboundError, SentBy};
 use sdk::Timestamp;
 use sdk::host::BoxFuture;
@@ -15,8 +15,8 @@ use sdk::id::{ExecutionId, InstanceId};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::body::body_value;
 use crate::cassette::Deck;
-use crate::report::body_value;
 use crate::tasks::Busy;
 use crate::witness::Witness;
 
@@ -73,6 +73,7 @@ impl RecordedOutbound {
     }
 
     /// Goes on recording for another runner.
+    #[must_use]
     pub fn for_tasks(&self, busy: Arc<Busy>) -> Self {
         Self {
             busy,

@@ -31,7 +31,7 @@ pub(crate) enum Act {
     /// Sent a request: to a flow of an instance, or to where it says.
     Send {
         to: Option<(usize, String)>,
-        request: Request<Bytes>,
+        request: Box<Request<Bytes>>,
     },
     /// Moved time on.
     Advance(Duration),

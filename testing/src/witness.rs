@@ -21,7 +21,8 @@ use sdk::id::{ExecutionId, FlowKey, InstanceId};
 use sdk::integration::BuiltIntegration;
 use serde_json::Value;
 
-use crate::report::StateReport;
+/// A value of the state, and what it became; `None` if it was removed.
+type Change = (StateKey, Option<Value>);
 
 /// What was seen of a store. Clones are the same witness.
 #[derive(Clone)]
@@ -32,7 +33,7 @@ pub(crate) struct Witness {
 
 #[derive(Default)]
 struct Seen {
-    changes: HashMap<ExecutionId, Vec<StateReport>>,
+    changes: HashMap<ExecutionId, Vec<Change>>,
     /// What was sealed, and what takes it out of text.
     redactors: Vec<(Vec<u8>, Redactor)>,
 }
@@ -46,7 +47,7 @@ impl Witness {
     }
 
     /// Returns what an execution changed in the state, in the order of the commit.
-    pub(crate) fn changes_of(&self, execution: &ExecutionId) -> Vec<StateReport> {
+    pub(crate) fn changes_of(&self, execution: &ExecutionId) -> Vec<Change> {
         self.seen()
             .changes
             .get(execution)
@@ -87,7 +88,7 @@ impl Witness {
         }
     }
 
-    fn note(&self, execution: ExecutionId, changes: Vec<StateReport>) {
+    fn note(&self, execution: ExecutionId, changes: Vec<Change>) {
         self.seen()
             .changes
             .entry(execution)
@@ -101,13 +102,13 @@ impl Witness {
 }
 
 /// Returns the execution that a commit ends, and its changes of state: both stand in one commit (G3).
-fn changes(commit: &Commit) -> Option<(ExecutionId, Vec<StateReport>)> {
+fn changes(commit: &Commit) -> Option<(ExecutionId, Vec<Change>)> {
     let end = commit.writes.iter().find_map(|write| match write {
         Write::Finish(finish) => Some(finish.id.clone()),
         _ => None,
     })?;
     let changes = commit.writes.iter().filter_map(|write| match write {
-        Write::State(change) => Some(StateReport::of(&change.key, change.value.clone())),
+        Write::State(change) => Some((change.key.clone(), change.value.clone())),
         _ => None,
     });
     Some((end, changes.collect()))

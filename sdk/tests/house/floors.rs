@@ -65,10 +65,19 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
     (
         "testing",
         &[
-            &["script", "tasks", "upstream"],
+            &[
+                "body",
+                "fixtures",
+                "multipart",
+                "script",
+                "tasks",
+                "witness",
+            ],
+            &["cassette", "upstream"],
             &["outbound"],
             &["report"],
             &["world"],
+            &["state"],
             &["instance"],
             &["simulation", "webhook"],
             &["sweep"],
@@ -78,7 +87,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
 ];
 
 /// Uses that go upwards, and why they may.
-const EXCEPTIONS: [(&str, &str, &str, &str); 5] = [
+const EXCEPTIONS: [(&str, &str, &str, &str); 4] = [
     (
         "sdk",
         "host",
@@ -90,12 +99,6 @@ const EXCEPTIONS: [(&str, &str, &str, &str); 5] = [
         "context",
         "flow",
         "a context starts flows by their type; the functions of a flow take a context",
-    ),
-    (
-        "testing",
-        "outbound",
-        "report",
-        "it shows the bodies of requests as a report shows those of answers",
     ),
     (
         "testing",

@@ -11,7 +11,8 @@ use sdk::state::StateScope;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{body_value, pretty};
+use super::pretty;
+use crate::body::body_value;
 use crate::witness::Witness;
 
 /// One execution, with everything that is recorded of it.
@@ -146,7 +147,7 @@ impl ExecutionReport {
             state: witness
                 .changes_of(&execution.id)
                 .into_iter()
-                .map(|change| change.redacted(witness))
+                .map(|(key, value)| StateReport::of(&key, value, witness))
                 .collect(),
             log: log.iter().map(LogReport::of).collect(),
             id: execution.id,
@@ -230,15 +231,16 @@ impl StepReport {
 }
 
 impl StateReport {
-    pub(crate) fn of(key: &StateKey, value: Option<Value>) -> Self {
+    /// Shows a value of the state without any secret.
+    pub(crate) fn of(key: &StateKey, value: Option<Value>, witness: &Witness) -> Self {
         Self {
-            key: Self::place(key),
-            value: value.unwrap_or_default(),
+            key: witness.text(&Self::place(key)),
+            value: witness.value(value.unwrap_or_default()),
         }
     }
 
     /// Shows scope and key: `instance of adds: total`.
-    pub(crate) fn place(key: &StateKey) -> String {
+    fn place(key: &StateKey) -> String {
         let scope = match key.scope {
             StateScope::Execution => "execution",
             StateScope::Instance => "instance",
@@ -250,13 +252,6 @@ impl StateReport {
             owner => format!(" of {owner}"),
         };
         format!("{scope}{owner}: {}", key.key)
-    }
-
-    fn redacted(self, witness: &Witness) -> Self {
-        Self {
-            key: witness.text(&self.key),
-            value: witness.value(self.value),
-        }
     }
 }
 
