@@ -1,4 +1,4 @@
-//! Bodies, as reports show them.
+//! How bodies are shown in reports.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

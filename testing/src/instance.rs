@@ -17,12 +17,12 @@ use sdk::options::Settled;
 use sdk::state::StateScope;
 use sdk::{ConfigVars, Timestamp};
 
+use crate::error::SimulationError;
 use crate::outbound::RequestReport;
 use crate::report::{
     ExecutionReport, LifecycleReport, Report, ResponseReport, StateReport, Timeline,
 };
 use crate::script::Act;
-use crate::simulation::SimulationError;
 use crate::state::SimulatedState;
 use crate::webhook::Webhook;
 use crate::world::World;
@@ -139,8 +139,8 @@ impl<C> SimulatedInstance<C> {
         let witness = &self.world.witness;
         let states = self.world.store().states(&self.id).await;
         let show = |(key, entry): (StateKey, StateEntry)| {
-            let shown = StateReport::of(&key, Some(entry.value), witness);
-            (shown.key, shown.value)
+            let place = witness.text(&StateReport::place(&key));
+            (place, witness.value(entry.value))
         };
         Timeline {
             executions: self.world.executions(&self.id).await,

@@ -36,6 +36,7 @@
 
 mod body;
 mod cassette;
+mod error;
 pub mod fixtures;
 mod instance;
 mod multipart;
@@ -52,10 +53,11 @@ mod witness;
 mod world;
 
 pub use crate::cassette::Cassette;
+pub use crate::error::{Result, SimulationError};
 pub use crate::instance::SimulatedInstance;
 pub use crate::multipart::Multipart;
 pub use crate::report::{ExecutionReport, LifecycleReport, Report, Timeline};
-pub use crate::simulation::{Deployment, Result, Simulation, SimulationError};
+pub use crate::simulation::{Deployment, Simulation};
 pub use crate::state::SimulatedState;
 pub use crate::sweep::{Finding, Sweep, SweepFailure};
 pub use crate::upstream::{Received, Reply, Upstream};

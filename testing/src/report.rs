@@ -12,9 +12,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub(crate) use self::execution::Recorded;
-pub use self::execution::{ExecutionReport, LogReport, StateReport, StepReport};
+pub use self::execution::{ExecutionReport, LogReport, StepReport};
 use crate::body::body_value;
 use crate::outbound::RequestReport;
+pub use crate::witness::StateReport;
 use crate::witness::Witness;
 
 /// What one request brought about: the answer, the execution with its steps, state changes and log, the other executions that came of

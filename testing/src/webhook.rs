@@ -70,7 +70,7 @@ impl<'a, C> Webhook<'a, C> {
     /// Adds a query parameter.
     #[expect(
         clippy::needless_pass_by_value,
-        reason = "`query(\"page\", 2)` reads better than `query(\"page\", &2)`"
+        reason = "a number or a text stands at the call without a sign before it"
     )]
     pub fn query(mut self, name: &str, value: impl ToString) -> Self {
         self.query.push((name.to_owned(), value.to_string()));

@@ -19,10 +19,18 @@ use sdk::Timestamp;
 use sdk::host::BoxFuture;
 use sdk::id::{ExecutionId, FlowKey, InstanceId};
 use sdk::integration::BuiltIntegration;
+use sdk::state::StateScope;
+use serde::Serialize;
 use serde_json::Value;
 
-/// A value of the state, and what it became; `None` if it was removed.
-type Change = (StateKey, Option<Value>);
+/// A change of one value of the state.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StateReport {
+    /// The scope and the key, as in [`Timeline::state`](crate::Timeline::state).
+    pub key: String,
+    /// The new value; null if the key was removed.
+    pub value: Value,
+}
 
 /// What was seen of a store. Clones are the same witness.
 #[derive(Clone)]
@@ -33,7 +41,7 @@ pub(crate) struct Witness {
 
 #[derive(Default)]
 struct Seen {
-    changes: HashMap<ExecutionId, Vec<Change>>,
+    changes: HashMap<ExecutionId, Vec<StateReport>>,
     /// What was sealed, and what takes it out of text.
     redactors: Vec<(Vec<u8>, Redactor)>,
 }
@@ -47,7 +55,7 @@ impl Witness {
     }
 
     /// Returns what an execution changed in the state, in the order of the commit.
-    pub(crate) fn changes_of(&self, execution: &ExecutionId) -> Vec<Change> {
+    pub(crate) fn changes_of(&self, execution: &ExecutionId) -> Vec<StateReport> {
         self.seen()
             .changes
             .get(execution)
@@ -88,7 +96,7 @@ impl Witness {
         }
     }
 
-    fn note(&self, execution: ExecutionId, changes: Vec<Change>) {
+    fn note(&self, execution: ExecutionId, changes: Vec<StateReport>) {
         self.seen()
             .changes
             .entry(execution)
@@ -102,13 +110,13 @@ impl Witness {
 }
 
 /// Returns the execution that a commit ends, and its changes of state: both stand in one commit (G3).
-fn changes(commit: &Commit) -> Option<(ExecutionId, Vec<Change>)> {
+fn changes(commit: &Commit) -> Option<(ExecutionId, Vec<StateReport>)> {
     let end = commit.writes.iter().find_map(|write| match write {
         Write::Finish(finish) => Some(finish.id.clone()),
         _ => None,
     })?;
     let changes = commit.writes.iter().filter_map(|write| match write {
-        Write::State(change) => Some((change.key.clone(), change.value.clone())),
+        Write::State(change) => Some(StateReport::of(&change.key, change.value.clone())),
         _ => None,
     });
     Some((end, changes.collect()))
@@ -237,5 +245,36 @@ impl fmt::Debug for Witness {
         f.debug_struct("Witness")
             .field("integration", &self.integration.name)
             .finish_non_exhaustive()
+    }
+}
+
+impl StateReport {
+    pub(crate) fn of(key: &StateKey, value: Option<Value>) -> Self {
+        Self {
+            key: Self::place(key),
+            value: value.unwrap_or_default(),
+        }
+    }
+
+    /// Shows scope and key: `instance of adds: total`.
+    pub(crate) fn place(key: &StateKey) -> String {
+        let scope = match key.scope {
+            StateScope::Execution => "execution",
+            StateScope::Instance => "instance",
+            StateScope::CrossFlow => "cross_flow",
+            StateScope::Integration => "integration",
+        };
+        let owner = match &*key.owner {
+            "" => String::new(),
+            owner => format!(" of {owner}"),
+        };
+        format!("{scope}{owner}: {}", key.key)
+    }
+
+    pub(crate) fn redacted(self, witness: &Witness) -> Self {
+        Self {
+            key: witness.text(&self.key),
+            value: witness.value(self.value),
+        }
     }
 }

@@ -276,7 +276,7 @@ impl Host for ExecutionHost {
         Box::pin(std::future::ready(Ok(start)))
     }
 
-    fn end_step<'a>(&'a self, step: StepId, end: StepEnd) -> BoxFuture<'a, Result<()>> {
+    fn end_step(&self, step: StepId, end: StepEnd) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             if !self.served.on_disk {
                 return Ok(());

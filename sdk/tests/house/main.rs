@@ -3,4 +3,6 @@
 mod files;
 mod floors;
 mod papers;
+// What only tests call may panic.
+#[cfg(test)]
 mod source;

@@ -32,9 +32,12 @@ fn is_word(text: &str) -> bool {
             .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }
 
-/// Whether the code declares an item of this name, or has it on a line of its own: there a macro declares it.
+/// Whether the code declares an item of this name, or has it on a line of its own: a macro or a variant.
 fn declares(code: &str, name: &str) -> bool {
-    if code.lines().any(|line| line.trim() == name) {
+    if code
+        .lines()
+        .any(|line| line.trim().trim_end_matches(" {") == name)
+    {
         return true;
     }
     let kinds = ["struct", "enum", "trait", "type", "fn", "mod", "const"];

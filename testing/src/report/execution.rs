@@ -1,19 +1,17 @@
 //! Executions, as reports show them.
 
 use runner::record::{
-    Execution, Function, InvokedBy, LogRecord, ResultType, StateKey, Status, StepRecord,
-    StoredOutput,
+    Execution, Function, InvokedBy, LogRecord, ResultType, Status, StepRecord, StoredOutput,
 };
 use sdk::Timestamp;
 use sdk::host::LogLevel;
 use sdk::id::ExecutionId;
-use sdk::state::StateScope;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::pretty;
 use crate::body::body_value;
-use crate::witness::Witness;
+use crate::witness::{StateReport, Witness};
 
 /// One execution, with everything that is recorded of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -84,15 +82,6 @@ pub struct StepReport {
     pub error: Option<String>,
 }
 
-/// A change of one value of the state.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct StateReport {
-    /// The scope and the key, as in [`Timeline::state`](crate::Timeline::state).
-    pub key: String,
-    /// The new value; null if the key was removed.
-    pub value: Value,
-}
-
 /// A line of a log.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LogReport {
@@ -147,7 +136,7 @@ impl ExecutionReport {
             state: witness
                 .changes_of(&execution.id)
                 .into_iter()
-                .map(|(key, value)| StateReport::of(&key, value, witness))
+                .map(|change| change.redacted(witness))
                 .collect(),
             log: log.iter().map(LogReport::of).collect(),
             id: execution.id,
@@ -227,31 +216,6 @@ impl StepReport {
                 .err()
                 .map(|error| witness.text(error.as_str())),
         }
-    }
-}
-
-impl StateReport {
-    /// Shows a value of the state without any secret.
-    pub(crate) fn of(key: &StateKey, value: Option<Value>, witness: &Witness) -> Self {
-        Self {
-            key: witness.text(&Self::place(key)),
-            value: witness.value(value.unwrap_or_default()),
-        }
-    }
-
-    /// Shows scope and key: `instance of adds: total`.
-    fn place(key: &StateKey) -> String {
-        let scope = match key.scope {
-            StateScope::Execution => "execution",
-            StateScope::Instance => "instance",
-            StateScope::CrossFlow => "cross_flow",
-            StateScope::Integration => "integration",
-        };
-        let owner = match &*key.owner {
-            "" => String::new(),
-            owner => format!(" of {owner}"),
-        };
-        format!("{scope}{owner}: {}", key.key)
     }
 }
 

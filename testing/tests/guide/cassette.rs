@@ -1,5 +1,4 @@
 use sdk::prelude::*;
-use serde_json::Value;
 use testing::{Cassette, Simulation};
 
 struct Convert;
@@ -7,10 +6,16 @@ struct Convert;
 #[flow(key = "convert", trigger = Webhook::unsigned(), respond = Respond::Directly)]
 impl Convert {
     #[on_execution]
-    async fn convert(context: &Context, euros: f64) -> Result<f64> {
-        let rates: Value = context.http().get("http://rates.example/EUR").send().await?.ok()?.json()?;
-        Ok(euros * rates["USD"].as_f64().unwrap_or_default())
+    async fn convert(context: &Context, euros: f64) -> Result<String> {
+        let rates: Rates = context.http().get("http://rates.example/EUR").send().await?.ok()?.json()?;
+        Ok(format!("{:.2} USD", euros * rates.usd))
     }
+}
+
+#[derive(serde::Deserialize)]
+struct Rates {
+    #[serde(rename = "USD")]
+    usd: f64,
 }
 
 #[tokio::test]
@@ -19,8 +24,8 @@ async fn euros_are_converted_at_the_rate_of_the_day() -> testing::Result {
     let lab = Simulation::of(Integration::<()>::new("convert").flow::<Convert>()).with_cassette(cassette);
     let instance = lab.deploy(()).await?;
 
-    let report = instance.webhook::<Convert>().json(100.0).send().await;
+    let report = instance.webhook::<Convert>().json(100).send().await;
 
-    assert_eq!(report.body::<f64>(), 108.0);
+    assert_eq!(report.body::<String>(), "108.00 USD");
     Ok(())
 }

@@ -1,5 +1,4 @@
 use sdk::prelude::*;
-use serde_json::Value;
 use testing::{Simulation, fixtures};
 
 #[derive(ConfigVars)]
@@ -13,12 +12,19 @@ struct Deploys;
 #[flow(key = "deploys", trigger = Webhook::signed_by(providers::github(), |config: &Config| &config.secret))]
 impl Deploys {
     #[on_execution]
-    async fn deploy(_context: &Context<Config>, push: Value) -> Result<String> {
-        match push["ref"].as_str() {
-            Some("refs/heads/main") => Ok(format!("deploys {}", push["after"])),
+    async fn deploy(_context: &Context<Config>, push: Push) -> Result<String> {
+        match push.branch.as_str() {
+            "refs/heads/main" => Ok(format!("deploys {}", push.after)),
             _ => Ok("stays as it is".to_owned()),
         }
     }
+}
+
+#[derive(serde::Deserialize)]
+struct Push {
+    #[serde(rename = "ref")]
+    branch: String,
+    after: String,
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What happens when.
 
 use lab::{Flaky, OnDeploy, OnRemove, Steps, Tick};
-use sdk::time::{days, minutes, seconds};
+use sdk::time::{days, minutes};
 use serde_json::json;
 use testing::Result;
 
