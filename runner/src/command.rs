@@ -16,6 +16,8 @@ mod logging;
 mod logs;
 mod manual;
 mod moment;
+#[cfg(test)]
+mod operations_page;
 mod place;
 mod progress;
 mod replay;
@@ -165,7 +167,7 @@ enum ClientCommand {
 
 fn run(command: Command, integration: BuiltIntegration) -> Result<(), Failure> {
     let command = match command {
-        Command::Serve(options) => return serve::serve(*options, integration),
+        Command::Serve(options) => return serve::serve(&options, integration),
         Command::Client(command) => *command,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

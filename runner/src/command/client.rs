@@ -57,7 +57,7 @@ impl From<Failure> for Refusal {
 
 impl Client {
     /// Speaks to the server at this URL; `hint` says how it is started.
-    pub(super) fn new(url: &str, token: Secret, hint: String) -> Result<Self, Failure> {
+    pub(super) fn new(url: &str, token: &Secret, hint: String) -> Result<Self, Failure> {
         let base = url.trim().trim_end_matches('/').to_owned();
         let parsed: Option<Uri> = base.parse().ok();
         let fits = parsed.is_some_and(|uri| {
@@ -163,7 +163,10 @@ impl Client {
             });
         }
         let body = Limited::new(response.into_body(), LARGEST_ANSWER);
-        let bytes = body.collect().await.map(|body| body.to_bytes());
+        let bytes = body
+            .collect()
+            .await
+            .map(http_body_util::Collected::to_bytes);
         let answer = bytes
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok());

@@ -61,7 +61,7 @@ impl Place {
             None => read_address(name, &data, &hint)?,
         };
         let token = read_token(&data)?;
-        Client::new(&url, token, hint)
+        Client::new(&url, &token, hint)
     }
 }
 
