@@ -9,7 +9,7 @@ use sdk::host::LogLevel;
 use sdk::queue::Poison;
 use tokio::sync::oneshot;
 
-use super::{Engine, Job, Outcome, OutcomeError, Running, lock};
+use super::{Engine, Job, Outcome, OutcomeError, lock};
 use crate::decode::BodyLimits;
 use crate::envelope::store_output;
 use crate::execution::{self, Dispatch, Ended, Finished, Run, time_limit_text};
