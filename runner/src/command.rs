@@ -2,6 +2,8 @@
 
 mod invitation;
 mod logging;
+#[cfg(test)]
+mod operations_page;
 mod serve;
 mod settings_file;
 
@@ -82,7 +84,7 @@ enum Command {
 
 fn run(command: Command, integration: BuiltIntegration) -> Result<(), Failure> {
     match command {
-        Command::Serve(options) => serve::serve(*options, integration),
+        Command::Serve(options) => serve::serve(&options, integration),
     }
 }
 

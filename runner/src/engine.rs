@@ -209,7 +209,7 @@ impl Engine {
         let canceled = self.cancel_waiting_retries(&job);
 
         let place = job.lane().filter(|_| !job.execution.synchronous);
-        let next = || self.next_position.fetch_add(1, Ordering::Relaxed);
+        let next = || self.take_position();
         let (position, entry) = match &place {
             Some(lane) => self.lanes.arrive(lane, &job.queue(), next),
             None => (next(), Entry::Start),
@@ -282,8 +282,24 @@ impl Engine {
         !lock(&self.waiters).is_empty()
     }
 
+    /// Forgets those who no longer wait for an execution.
+    pub fn tidy_waiters(&self, id: &ExecutionId) {
+        let mut waiters = lock(&self.waiters);
+        if let Some(waiting) = waiters.get_mut(id) {
+            waiting.retain(|waiter| !waiter.is_closed());
+            if waiting.is_empty() {
+                waiters.remove(id);
+            }
+        }
+    }
+
     fn forget_waiters(&self, id: &ExecutionId) {
         lock(&self.waiters).remove(id);
+    }
+
+    /// Returns the next place in the order of arrival.
+    fn take_position(&self) -> u64 {
+        self.next_position.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Makes the execution of an invocation; it has no position yet.

@@ -26,6 +26,10 @@ pub trait Outbound: Send + Sync + 'static {
 pub struct SentBy {
     /// The execution.
     pub execution: sdk::id::ExecutionId,
+    /// Its instance.
+    pub instance: sdk::id::InstanceId,
+    /// Its flow.
+    pub flow: sdk::id::FlowKey,
     /// The step that is open, if one is; the last that was begun if there are several.
     pub step: Option<String>,
 }

@@ -32,21 +32,29 @@
 //! # }).unwrap();
 //! ```
 
+mod cassette;
+pub mod fixtures;
 mod instance;
+mod multipart;
 pub mod outbound;
 pub mod report;
 mod script;
 mod simulation;
+mod state;
 pub mod sweep;
 pub mod tasks;
 mod upstream;
 mod webhook;
+mod witness;
 mod world;
 
+pub use crate::cassette::Cassette;
 pub use crate::instance::SimulatedInstance;
-pub use crate::report::{ExecutionReport, Report, Timeline};
-pub use crate::simulation::{Result, Simulation, SimulationError};
+pub use crate::multipart::Multipart;
+pub use crate::report::{ExecutionReport, LifecycleReport, Report, Timeline};
+pub use crate::simulation::{Deployment, Result, Simulation, SimulationError};
+pub use crate::state::SimulatedState;
 pub use crate::sweep::{Finding, Sweep, SweepFailure};
-pub use crate::upstream::{Reply, Upstream};
+pub use crate::upstream::{Received, Reply, Upstream};
 pub use crate::webhook::Webhook;
 pub use runner::settings::Settings;

@@ -1,18 +1,22 @@
 //! What a test did, so that the crash sweep can do it again.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
 use sdk::config::ConfigValues;
+use sdk::id::FlowKey;
 
 /// One thing that a test did. Instances go by the order in which they were deployed.
+#[expect(clippy::large_enum_variant, reason = "a script has few of them")]
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     /// Deployed an instance.
     Deploy {
         customer: String,
         config: ConfigValues,
+        api_keys: BTreeMap<FlowKey, Vec<String>>,
     },
     /// Deployed an instance again.
     Redeploy {

@@ -64,7 +64,7 @@ pub(super) struct ServeOptions {
 }
 
 /// Serves until it is asked to stop.
-pub(super) fn serve(options: ServeOptions, integration: BuiltIntegration) -> Result<(), Failure> {
+pub(super) fn serve(options: &ServeOptions, integration: BuiltIntegration) -> Result<(), Failure> {
     // First of all: it takes variables out of the environment, which no other thread may read meanwhile.
     let inherited = inherited_listeners().map_err(|fault| Failure(fault.to_string()))?;
     logging::start();
@@ -181,6 +181,10 @@ async fn run(
         stopped(stopping),
         Duration::from_secs(2),
     );
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "both listeners are waited for before this function ends"
+    )]
     let (public, management) = (tokio::task::spawn(public), tokio::task::spawn(management));
 
     // The endpoints are open before the deploy functions of the local instance run: other systems call back.

@@ -59,6 +59,8 @@ impl Engine {
                 let _ = outcome.await;
                 return Ok(());
             }
+            drop(outcome);
+            self.tidy_waiters(id);
         }
         let execution = self
             .ports
@@ -74,8 +76,7 @@ impl Engine {
             job
         });
         let queued = || {
-            self.recovered_lane(&execution)
-                .and_then(|lane| self.lanes.take(&lane, execution.position))
+            recovered_lane(&execution).and_then(|lane| self.lanes.take(&lane, execution.position))
         };
         let job = pending.or_else(queued);
         let finish = Finish {
@@ -95,14 +96,6 @@ impl Engine {
             self.release_lane(&job);
         }
         Ok(())
-    }
-
-    fn recovered_lane(&self, execution: &Execution) -> Option<crate::lane::LaneId> {
-        (execution.function == Function::OnExecution).then(|| crate::lane::LaneId {
-            instance: execution.instance.clone(),
-            flow: execution.flow.clone(),
-            key: execution.order_key.clone(),
-        })
     }
 
     /// Runs an execution again with the payload that it had, as an execution of its own (W53). It is not verified and not compared
@@ -222,9 +215,7 @@ impl Engine {
             synchronous: false,
             status: Status::Queued,
             result: None,
-            position: self
-                .next_position
-                .fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            position: self.take_position(),
             accepted_at: now,
             run_at: None,
             started_at: None,
@@ -255,4 +246,12 @@ fn replayed(payload: &Arc<StoredPayload>, from: ReplayFrom) -> Arc<StoredPayload
             Arc::new(from_start)
         }
     }
+}
+
+fn recovered_lane(execution: &Execution) -> Option<crate::lane::LaneId> {
+    (execution.function == Function::OnExecution).then(|| crate::lane::LaneId {
+        instance: execution.instance.clone(),
+        flow: execution.flow.clone(),
+        key: execution.order_key.clone(),
+    })
 }

@@ -232,7 +232,7 @@ impl Engine {
                     return Concluded::Again(Box::new(job));
                 }
                 Ok(Some(follow_up)) => {
-                    return Concluded::Recorded(self.after(job, verdict, follow_up).await);
+                    return Concluded::Recorded(self.after(&job, verdict, follow_up));
                 }
                 Err(_) => {
                     self.ports.clock.sleep(STORE_PAUSE).await;
@@ -294,9 +294,7 @@ impl Engine {
         loop {
             match self.try_record(&job, &verdict, &writes).await {
                 Ok(follow_up) => {
-                    return self
-                        .after(job, verdict, follow_up.unwrap_or_default())
-                        .await;
+                    return self.after(&job, verdict, follow_up.unwrap_or_default());
                 }
                 Err(_) => {
                     self.answer_unrecorded(&job);
@@ -344,15 +342,15 @@ impl Engine {
     }
 
     /// What follows a recorded end: the caller is told, the lane goes on, the retry waits for its time.
-    async fn after(self: &Arc<Self>, job: Job, verdict: Verdict, follow_up: FollowUp) -> Vec<Job> {
+    fn after(self: &Arc<Self>, job: &Job, verdict: Verdict, follow_up: FollowUp) -> Vec<Job> {
         let out_of_attempts = verdict.status == Status::Error && follow_up.retry.is_none();
         let parked = out_of_attempts
             && verdict.result != ResultType::Canceled
             && poison(&job.flow.options.queue) != Poison::Skip;
         self.counts.ended(&job.execution.flow, verdict.result);
         self.tell(
-            &job,
-            Outcome {
+            job,
+            &Outcome {
                 id: job.execution.id.clone(),
                 result: verdict.result,
                 output: verdict.output.map(Arc::new),
@@ -377,7 +375,7 @@ impl Engine {
         started
     }
 
-    fn tell(&self, job: &Job, outcome: Outcome) {
+    fn tell(&self, job: &Job, outcome: &Outcome) {
         let waiters = lock(&self.waiters).remove(&job.execution.id);
         for waiter in waiters.into_iter().flatten() {
             // Whoever waited may have gone.
@@ -390,7 +388,7 @@ impl Engine {
         let id = job.execution.id.clone();
         self.tell(
             job,
-            Outcome {
+            &Outcome {
                 id,
                 result: ResultType::Error,
                 output: None,

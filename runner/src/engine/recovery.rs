@@ -136,7 +136,7 @@ impl Engine {
             let found = engine.find(&job.execution.id).await;
             match found {
                 Some(Some(execution)) if !execution.status.is_final() => {
-                    engine.take_up(job, place, entry)
+                    engine.take_up(job, place, entry);
                 }
                 _ => engine.give_up_place(place.as_ref(), entry, job.execution.position),
             }

@@ -89,7 +89,7 @@ impl Engine {
                 let payload = StoredPayload {
                     trigger_body: Some(body.to_string()),
                     triggered: Some(TriggerEnd::PassedOn),
-                    ..self.payload_for_slice(job)
+                    ..payload_for_slice(job)
                 };
                 self.slice(job, payload, now)
             })
@@ -98,19 +98,11 @@ impl Engine {
             let payload = StoredPayload {
                 cursor: Some(cursor.clone()),
                 triggered: None,
-                ..self.payload_for_slice(job)
+                ..payload_for_slice(job)
             };
             slices.push(self.slice(job, payload, now));
         }
         slices
-    }
-
-    fn payload_for_slice(&self, job: &Job) -> StoredPayload {
-        let whole = job.payload.as_deref().cloned();
-        let mut payload = whole.unwrap_or_else(|| StoredPayload::of(&sdk::Payload::empty(), None));
-        payload.trigger_state.clear();
-        payload.cursor = None;
-        payload
     }
 
     fn slice(&self, job: &Job, payload: StoredPayload, now: Timestamp) -> Job {
@@ -118,9 +110,7 @@ impl Engine {
         let execution = Execution {
             id: id.clone(),
             status: Status::Queued,
-            position: self
-                .next_position
-                .fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            position: self.take_position(),
             accepted_at: now,
             run_at: None,
             started_at: None,
@@ -232,6 +222,7 @@ impl Engine {
     pub(super) async fn record_duplicate(&self, job: &Job, first: &ExecutionId) {
         let now = self.ports.clock.now();
         let execution = Execution {
+            position: self.take_position(),
             status: Status::Success,
             result: Some(ResultType::CanceledAsDuplicate),
             first: Some(first.clone()),
@@ -266,4 +257,12 @@ impl Execution {
             _ => &self.id,
         }
     }
+}
+
+fn payload_for_slice(job: &Job) -> StoredPayload {
+    let whole = job.payload.as_deref().cloned();
+    let mut payload = whole.unwrap_or_else(|| StoredPayload::of(&sdk::Payload::empty(), None));
+    payload.trigger_state.clear();
+    payload.cursor = None;
+    payload
 }

@@ -276,7 +276,7 @@ impl Host for ExecutionHost {
         Box::pin(std::future::ready(Ok(start)))
     }
 
-    fn end_step<'a>(&'a self, step: StepId, end: StepEnd) -> BoxFuture<'a, Result<()>> {
+    fn end_step(&self, step: StepId, end: StepEnd) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             if !self.served.on_disk {
                 return Ok(());
@@ -295,10 +295,13 @@ impl Host for ExecutionHost {
     ) -> BoxFuture<'_, Result<http::Response<Bytes>>> {
         let step = lock(&self.begun)
             .iter()
-            .max_by_key(|(_, began)| **began)
+            // Steps that began at the same moment are told apart by name and count, so that a simulation is the same in every run.
+            .max_by_key(|(step, began)| (**began, step.name.clone(), step.count))
             .map(|(step, _)| step.name.clone());
         let sent_by = SentBy {
             execution: self.served.execution.clone(),
+            instance: self.served.owner.instance.clone(),
+            flow: self.served.owner.flow.clone(),
             step,
         };
         request.extensions_mut().insert(sent_by);

@@ -10,7 +10,7 @@ use runner::deploy::{Customer, DeployRequest};
 use runner::record::{Execution, Function, InvokedBy, ResultType};
 use runner::store::{ExecutionFilter, Store as _};
 use sdk::config::ConfigValues;
-use sdk::id::InstanceId;
+use sdk::id::{FlowKey, InstanceId};
 use sdk::state::StateScope;
 
 use super::crash_store::{CrashStore, Side};
@@ -56,7 +56,11 @@ impl Player {
     /// Does one thing; after a crash it starts the runner again and does what is left of it.
     pub(super) async fn perform(&mut self, act: &Act) -> Result<(), SimulationError> {
         match act {
-            Act::Deploy { customer, config } => self.deploy(customer, config).await,
+            Act::Deploy {
+                customer,
+                config,
+                api_keys,
+            } => self.deploy(customer, config, api_keys).await,
             Act::Redeploy { instance, config } => self.redeploy(*instance, config).await,
             Act::Remove { instance } => self.remove(*instance).await,
             Act::Pause { instance } | Act::Resume { instance } => {
@@ -126,6 +130,7 @@ impl Player {
         &mut self,
         customer: &str,
         config: &ConfigValues,
+        api_keys: &BTreeMap<FlowKey, Vec<String>>,
     ) -> Result<(), SimulationError> {
         loop {
             let known = self.world.runner.engine.instances.all().into_iter();
@@ -139,7 +144,7 @@ impl Player {
                     name: None,
                 }),
                 config: Some(config.clone()),
-                ..DeployRequest::default()
+                api_keys: api_keys.clone(),
             };
             let deployer = Arc::clone(&self.world.runner.deployer);
             if let Ended::Done(report) = self

@@ -50,7 +50,7 @@ async fn retries_come_at_their_exact_times() -> Result {
     Ok(())
 }
 
-/// E26: a run over its limit ends as TIMED_OUT, at the moment of the limit.
+/// E26: a run over its limit ends as `TIMED_OUT`, at the moment of the limit.
 #[tokio::test]
 async fn a_run_over_its_time_limit_ends_at_the_limit() -> Result {
     let lab = naps();

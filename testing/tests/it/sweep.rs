@@ -100,7 +100,7 @@ impl Forgetful {
 async fn upstream() -> Upstream {
     let upstream = Upstream::start().await;
     for path in ["/one", "/two", "/three", "/between", "/hooks"] {
-        upstream.on("POST", path, [Reply::status(201)]).await;
+        upstream.allow("POST", path, [Reply::status(201)]).await;
     }
     upstream
 }

@@ -25,6 +25,8 @@ pub(crate) enum Work {
     Ordered,
     /// To `per-key`, with four keys.
     PerKey,
+    /// To `echo`, with a body that takes 64 KiB.
+    Heavy,
 }
 
 /// Eleven callers who stay, hang up, repeat themselves, and share keys.
@@ -107,7 +109,7 @@ impl Load {
 impl Work {
     fn flow(self) -> &'static str {
         match self {
-            Self::Echo => "echo",
+            Self::Echo | Self::Heavy => "echo",
             Self::Steps => "steps",
             Self::Ordered => "ordered",
             Self::PerKey => "per-key",
@@ -118,6 +120,10 @@ impl Work {
     fn body(self, number: u64) -> (Bytes, Option<(String, String)>) {
         let (body, order) = match self {
             Self::Echo | Self::Steps => (json!({"number": number}), None),
+            Self::Heavy => (
+                json!({"number": number, "ballast": "x".repeat(64 * 1024)}),
+                None,
+            ),
             Self::Ordered => {
                 let id = format!("item-{number}");
                 let body = json!({"number": number, "id": id});

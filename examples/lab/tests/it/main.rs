@@ -11,4 +11,8 @@ mod ledger;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod management;
+#[cfg(test)]
 mod process;
+#[cfg(test)]
+mod stop;
