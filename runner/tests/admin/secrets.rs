@@ -59,7 +59,7 @@ async fn an_error_and_every_list_are_shown_without_the_secret() {
 async fn a_secret_in_another_spelling_is_found() {
     let server = Server::start().await;
     let id = server.deploy().await;
-    let hex: String = CANARY.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex::encode(CANARY);
     let base64 = BASE64_STANDARD.encode(CANARY);
     for spelling in [&hex, &base64] {
         let call = json!({"body": {"echo": spelling}});
