@@ -346,7 +346,7 @@ fn show(request: &RecordedRequest) -> String {
 
 fn list<'a>(requests: impl Iterator<Item = &'a RecordedRequest>) -> String {
     let lines: String = requests
-        .map(|request| format!("\n  {}", show(request)))
+        .flat_map(|request| ["\n  ".to_owned(), show(request)])
         .collect();
     if lines.is_empty() {
         " nothing".to_owned()

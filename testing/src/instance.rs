@@ -17,12 +17,12 @@ use sdk::options::Settled;
 use sdk::state::StateScope;
 use sdk::{ConfigVars, Timestamp};
 
+use crate::error::SimulationError;
 use crate::outbound::RequestReport;
 use crate::report::{
     ExecutionReport, LifecycleReport, Report, ResponseReport, StateReport, Timeline,
 };
 use crate::script::Act;
-use crate::simulation::SimulationError;
 use crate::state::SimulatedState;
 use crate::webhook::Webhook;
 use crate::world::World;

@@ -32,7 +32,9 @@
 //! # }).unwrap();
 //! ```
 
+mod body;
 mod cassette;
+mod error;
 pub mod fixtures;
 mod instance;
 mod multipart;
@@ -49,10 +51,11 @@ mod witness;
 mod world;
 
 pub use crate::cassette::Cassette;
+pub use crate::error::{Result, SimulationError};
 pub use crate::instance::SimulatedInstance;
 pub use crate::multipart::Multipart;
 pub use crate::report::{ExecutionReport, LifecycleReport, Report, Timeline};
-pub use crate::simulation::{Deployment, Result, Simulation, SimulationError};
+pub use crate::simulation::{Deployment, Simulation};
 pub use crate::state::SimulatedState;
 pub use crate::sweep::{Finding, Sweep, SweepFailure};
 pub use crate::upstream::{Received, Reply, Upstream};

@@ -15,8 +15,8 @@ use sdk::id::{ExecutionId, InstanceId};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::body::body_value;
 use crate::cassette::Deck;
-use crate::report::body_value;
 use crate::tasks::Busy;
 use crate::witness::Witness;
 

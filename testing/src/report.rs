@@ -6,16 +6,16 @@ mod execution;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::Response;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub(crate) use self::execution::Recorded;
-pub use self::execution::{ExecutionReport, LogReport, StateReport, StepReport};
+pub use self::execution::{ExecutionReport, LogReport, StepReport};
+use crate::body::body_value;
 use crate::outbound::RequestReport;
+pub use crate::witness::StateReport;
 use crate::witness::Witness;
 
 /// What one request brought about: the answer, the execution with its steps, state changes and log, the other executions that came of
@@ -179,26 +179,6 @@ impl ResponseReport {
         }
         self.body = witness.value(self.body);
         self
-    }
-}
-
-/// Shows bytes as a value: parsed if they are JSON, a string if they are text, `{"base64": …}` otherwise, null if there are none.
-pub(crate) fn body_value(headers: &HeaderMap, body: &Bytes) -> Value {
-    if body.is_empty() {
-        return Value::Null;
-    }
-    let content_type = headers
-        .get(http::header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    if content_type.contains("json")
-        && let Ok(value) = serde_json::from_slice(body)
-    {
-        return value;
-    }
-    match std::str::from_utf8(body) {
-        Ok(text) => Value::from(text),
-        Err(_) => json!({ "base64": BASE64_STANDARD.encode(body) }),
     }
 }
 

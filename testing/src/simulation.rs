@@ -19,6 +19,7 @@ use sdk::{ConfigVars, Integration, Timestamp};
 use tokio::sync::OnceCell;
 
 use crate::cassette::{Cassette, Deck};
+use crate::error::SimulationError;
 use crate::instance::SimulatedInstance;
 use crate::script::Act;
 use crate::world::{Lasting, World};
@@ -34,34 +35,6 @@ pub struct Simulation<C> {
     world: OnceCell<Arc<World>>,
     config: PhantomData<fn(&C)>,
 }
-
-/// Why a simulation could not do what the test asked for.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SimulationError {
-    /// The runner did not start.
-    #[error("the simulation cannot start")]
-    Start(#[from] runner::StartError),
-    /// The instance was not deployed, changed or removed.
-    #[error(transparent)]
-    Deploy(#[from] runner::deploy::DeployError),
-    /// A lifecycle function failed.
-    #[error("`{function}` of flow `{flow}` failed: {error}")]
-    Lifecycle {
-        /// The flow.
-        flow: String,
-        /// Which of its functions.
-        function: &'static str,
-        /// Why it failed.
-        error: String,
-    },
-    /// Everything waits for something that can never happen in a simulation.
-    #[error("nothing can happen any more: what was waited for does not end")]
-    Stuck,
-}
-
-/// What a test returns: any error fails it.
-pub type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
 impl<C: ConfigVars> Simulation<C> {
     /// Simulates an integration; time begins at 2026-01-01T00:00:00Z.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use wiremock::matchers::{any, method, path, query_param};
 use wiremock::{Mock, MockServer, Respond, ResponseTemplate};
 
-use crate::report::body_value;
+use crate::body::body_value;
 
 /// Another system that a flow talks to: a real HTTP server on this machine that answers from a script.
 ///

@@ -19,9 +19,18 @@ use sdk::Timestamp;
 use sdk::host::BoxFuture;
 use sdk::id::{ExecutionId, FlowKey, InstanceId};
 use sdk::integration::BuiltIntegration;
+use sdk::state::StateScope;
+use serde::Serialize;
 use serde_json::Value;
 
-use crate::report::StateReport;
+/// A change of one value of the state.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StateReport {
+    /// The scope and the key, as in [`Timeline::state`](crate::Timeline::state).
+    pub key: String,
+    /// The new value; null if the key was removed.
+    pub value: Value,
+}
 
 /// What was seen of a store. Clones are the same witness.
 #[derive(Clone)]
@@ -236,5 +245,36 @@ impl fmt::Debug for Witness {
         f.debug_struct("Witness")
             .field("integration", &self.integration.name)
             .finish_non_exhaustive()
+    }
+}
+
+impl StateReport {
+    pub(crate) fn of(key: &StateKey, value: Option<Value>) -> Self {
+        Self {
+            key: Self::place(key),
+            value: value.unwrap_or_default(),
+        }
+    }
+
+    /// Shows scope and key: `instance of adds: total`.
+    pub(crate) fn place(key: &StateKey) -> String {
+        let scope = match key.scope {
+            StateScope::Execution => "execution",
+            StateScope::Instance => "instance",
+            StateScope::CrossFlow => "cross_flow",
+            StateScope::Integration => "integration",
+        };
+        let owner = match &*key.owner {
+            "" => String::new(),
+            owner => format!(" of {owner}"),
+        };
+        format!("{scope}{owner}: {}", key.key)
+    }
+
+    pub(crate) fn redacted(self, witness: &Witness) -> Self {
+        Self {
+            key: witness.text(&self.key),
+            value: witness.value(self.value),
+        }
     }
 }

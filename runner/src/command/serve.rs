@@ -13,7 +13,9 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{broadcast, watch};
 
+use super::address_file::AddressFile;
 use super::invitation::{self, Ready};
+use super::place::data_folder;
 use super::settings_file::{self, SettingsFile};
 use super::{Failure, logging};
 use crate::clock::SystemClock;
@@ -72,7 +74,7 @@ pub(super) fn serve(options: &ServeOptions, integration: BuiltIntegration) -> Re
     let data = options
         .data
         .clone()
-        .unwrap_or_else(|| Path::new(".runner").join(&integration.name));
+        .unwrap_or_else(|| data_folder(&integration.name));
     make_private_folder(&data)?;
     let store = open_store(options.store.as_deref(), &data, &file)?;
     let vault = Vault::open(&data).map_err(|fault| Failure(fault.to_string()))?;
@@ -122,6 +124,7 @@ pub(super) fn serve(options: &ServeOptions, integration: BuiltIntegration) -> Re
             access,
             file.limits,
             signals,
+            &data,
             options.json,
         )
         .await
@@ -143,6 +146,7 @@ async fn run(
     access: Access,
     limits: Limits,
     mut signals: Signals,
+    data: &Path,
     json: bool,
 ) -> Result<(), Failure> {
     let (public_url, grace, local_wanted) = (
@@ -167,6 +171,10 @@ async fn run(
         access.for_address(sockets.admin.1),
         stopping.clone(),
     );
+    let management_limits = Limits {
+        body_bytes: limits.body_bytes.saturating_mul(2),
+        ..Limits::default()
+    };
     let public = serve_socket(
         sockets.ingress,
         front,
@@ -177,7 +185,7 @@ async fn run(
     let management = serve_socket(
         sockets.admin.0,
         router,
-        Limits::default(),
+        management_limits,
         stopped(stopping),
         Duration::from_secs(2),
     );
@@ -206,10 +214,14 @@ async fn run(
     } else {
         invitation::text(&ready, &runner.engine.ports, local.as_deref())
     };
+    let address_file = tell_commands(data, &admin_url);
     announce(&told);
 
     signals.wait().await;
     tracing::info!("stopping");
+    if let Some(file) = address_file {
+        file.remove();
+    }
     let deadline = runner.engine.ports.clock.now() + grace;
     // A closed channel means that both listeners are gone already.
     let _ = stop.send(true);
@@ -224,6 +236,20 @@ async fn run(
     runner.stop(left).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Leaves the address of the management API where commands look for it. The server serves without it too.
+fn tell_commands(data: &Path, admin_url: &str) -> Option<AddressFile> {
+    match AddressFile::write(data, admin_url) {
+        Ok(file) => Some(file),
+        Err(fault) => {
+            tracing::warn!(
+                %fault,
+                "commands cannot be told where the management API is; give them `--admin {admin_url}`"
+            );
+            None
+        }
+    }
 }
 
 /// Says it to whoever started the process; one who has stopped listening (`| head`) is no reason to stop serving.

@@ -17,7 +17,10 @@ use crate::outbound::SentBy;
 use crate::ports::Ports;
 use crate::record::{LogRecord, PendingState, StepRecord};
 use crate::redaction::Redactor;
-use crate::store::{Commit, StateChange, Write};
+use crate::store::{Commit, StateChange, StoreError, Write};
+
+/// How long a run waits before it asks a store that failed again.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs another flow of the instance: the engine, seen from an execution.
 pub trait Dispatch: Send + Sync + 'static {
@@ -284,8 +287,15 @@ impl Host for ExecutionHost {
             let record = self.step_record(step, end);
             let mut writes = vec![Write::Step(Box::new(record))];
             writes.extend(self.take_lines());
-            self.ports.store.commit(Commit::new("step", writes)).await?;
-            Ok(())
+            // The work is done and must not be done again, so the run waits for the store, up to its time limit (E26).
+            loop {
+                let commit = Commit::new("step", writes.clone());
+                match self.ports.store.commit(commit).await {
+                    Ok(_) => return Ok(()),
+                    Err(fault @ StoreError::Damaged(_)) => return Err(Error::from(fault)),
+                    Err(_) => self.ports.clock.sleep(STORE_PAUSE).await,
+                }
+            }
         })
     }
 

@@ -1,18 +1,17 @@
 //! Executions, as reports show them.
 
 use runner::record::{
-    Execution, Function, InvokedBy, LogRecord, ResultType, StateKey, Status, StepRecord,
-    StoredOutput,
+    Execution, Function, InvokedBy, LogRecord, ResultType, Status, StepRecord, StoredOutput,
 };
 use sdk::Timestamp;
 use sdk::host::LogLevel;
 use sdk::id::ExecutionId;
-use sdk::state::StateScope;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{body_value, pretty};
-use crate::witness::Witness;
+use super::pretty;
+use crate::body::body_value;
+use crate::witness::{StateReport, Witness};
 
 /// One execution, with everything that is recorded of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -81,15 +80,6 @@ pub struct StepReport {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-}
-
-/// A change of one value of the state.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct StateReport {
-    /// The scope and the key, as in [`Timeline::state`](crate::Timeline::state).
-    pub key: String,
-    /// The new value; null if the key was removed.
-    pub value: Value,
 }
 
 /// A line of a log.
@@ -225,37 +215,6 @@ impl StepReport {
                 .as_ref()
                 .err()
                 .map(|error| witness.text(error.as_str())),
-        }
-    }
-}
-
-impl StateReport {
-    pub(crate) fn of(key: &StateKey, value: Option<Value>) -> Self {
-        Self {
-            key: Self::place(key),
-            value: value.unwrap_or_default(),
-        }
-    }
-
-    /// Shows scope and key: `instance of adds: total`.
-    pub(crate) fn place(key: &StateKey) -> String {
-        let scope = match key.scope {
-            StateScope::Execution => "execution",
-            StateScope::Instance => "instance",
-            StateScope::CrossFlow => "cross_flow",
-            StateScope::Integration => "integration",
-        };
-        let owner = match &*key.owner {
-            "" => String::new(),
-            owner => format!(" of {owner}"),
-        };
-        format!("{scope}{owner}: {}", key.key)
-    }
-
-    fn redacted(self, witness: &Witness) -> Self {
-        Self {
-            key: witness.text(&self.key),
-            value: witness.value(self.value),
         }
     }
 }

@@ -15,8 +15,9 @@ use sdk::state::StateScope;
 
 use super::crash_store::{CrashStore, Side};
 use super::picture::{Picture, Sent};
+use crate::error::SimulationError;
 use crate::script::Act;
-use crate::simulation::{Simulation, SimulationError};
+use crate::simulation::Simulation;
 use crate::world::{Lasting, World};
 
 /// Does a script again.

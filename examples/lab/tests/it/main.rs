@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod disk;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod ledger;
@@ -13,6 +15,12 @@ mod load;
 #[cfg(test)]
 mod management;
 #[cfg(test)]
+mod poison;
+#[cfg(test)]
 mod process;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod start;
 #[cfg(test)]
 mod stop;

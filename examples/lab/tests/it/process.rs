@@ -86,6 +86,12 @@ impl Home {
         self.try_start(&[]).await.unwrap()
     }
 
+    /// Stops a server and starts the next one.
+    pub(crate) async fn start_again(&self, server: Server) -> Server {
+        assert!(server.stop().await.success());
+        self.start().await
+    }
+
     /// Starts a server with more arguments; they win over the usual ones.
     pub(crate) async fn try_start(&self, more: &[&str]) -> Result<Server, Failed> {
         let log = self.log_file();

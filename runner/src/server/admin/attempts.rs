@@ -69,49 +69,40 @@ fn address(peer: Option<Peer>) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    /// The attempts, by addresses as text.
-    struct Texts(Attempts);
-
-    impl Texts {
-        fn wait(&self, from: &str, now: Timestamp) -> Option<Duration> {
-            self.0.wait(Some(peer(from)), now)
-        }
-
-        fn note(&self, from: &str, now: Timestamp) {
-            self.0.note(Some(peer(from)), now);
-        }
-    }
-
-    fn peer(address: &str) -> Peer {
-        Peer((address.parse::<IpAddr>().unwrap(), 1).into())
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "a peer is an option wherever it is asked for"
+    )]
+    fn peer(address: &str) -> Option<Peer> {
+        Some(Peer((address.parse::<IpAddr>().unwrap(), 1).into()))
     }
 
     #[test]
     fn the_sixth_attempt_waits_until_the_first_is_a_minute_old() {
-        let attempts = Texts(Attempts::default());
+        let attempts = Attempts::default();
         let start = Timestamp::from_millis(1_000_000);
         for count in 0..5 {
             let at = start + Duration::from_secs(count);
-            assert_eq!(attempts.wait("10.0.0.1", at), None, "{count}");
-            attempts.note("10.0.0.1", at);
+            assert_eq!(attempts.wait(peer("10.0.0.1"), at), None, "{count}");
+            attempts.note(peer("10.0.0.1"), at);
         }
         let later = start + Duration::from_secs(10);
         assert_eq!(
-            attempts.wait("10.0.0.1", later),
+            attempts.wait(peer("10.0.0.1"), later),
             Some(Duration::from_secs(50))
         );
-        assert_eq!(attempts.wait("10.0.0.2", later), None);
-        assert_eq!(attempts.wait("10.0.0.1", start + WINDOW), None);
+        assert_eq!(attempts.wait(peer("10.0.0.2"), later), None);
+        assert_eq!(attempts.wait(peer("10.0.0.1"), start + WINDOW), None);
     }
 
     #[test]
     fn the_addresses_of_one_ipv6_network_count_together() {
-        let attempts = Texts(Attempts::default());
+        let attempts = Attempts::default();
         let now = Timestamp::from_millis(0);
         for count in 0..5 {
-            attempts.note(&format!("2001:db8::{count}"), now);
+            attempts.note(peer(&format!("2001:db8::{count}")), now);
         }
-        assert!(attempts.wait("2001:db8::ffff", now).is_some());
-        assert_eq!(attempts.wait("2001:db8:0:1::1", now), None);
+        assert!(attempts.wait(peer("2001:db8::ffff"), now).is_some());
+        assert_eq!(attempts.wait(peer("2001:db8:0:1::1"), now), None);
     }
 }
