@@ -185,7 +185,7 @@ fn accept(position: u64) -> Commit {
         tick: None,
         cursor: None,
         trigger_body: None,
-        triggered: false,
+        triggered: None,
         trigger_state: Vec::new(),
         raw_body: Bytes::from(vec![b'x'; BODY]),
     };

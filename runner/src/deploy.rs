@@ -185,7 +185,7 @@ impl Deployer {
         self.timer.remove(id);
         let instance = self
             .change(id, "remove", |facts, _| {
-                facts.status = InstanceStatus::Removing
+                facts.status = InstanceStatus::Removing;
             })
             .await?;
         let mut functions = self.run_remove_functions(&instance).await?;
@@ -219,7 +219,7 @@ impl Deployer {
         self.demand(id, InstanceStatus::Active, "not active")?;
         let instance = self
             .change(id, "pause", |facts, _| {
-                facts.status = InstanceStatus::Paused
+                facts.status = InstanceStatus::Paused;
             })
             .await?;
         self.timer.remove(id);
@@ -259,7 +259,7 @@ impl Deployer {
         };
         let made = key.clone();
         self.change(id, "keys", |_, secrets| {
-            secrets.keys.entry(flow.clone()).or_default().push(made)
+            secrets.keys.entry(flow.clone()).or_default().push(made);
         })
         .await?;
         Ok(key)
@@ -343,6 +343,10 @@ impl Deployer {
                 && keys.get(options.key).is_none_or(Vec::is_empty)
             {
                 return Err(DeployError::KeyMissing(options.key.into()));
+            }
+            // A flow has its own URL or its own schedule, not both (E1).
+            if !matches!(options.trigger, TriggerKind::Webhook(_)) {
+                continue;
             }
             let kept = before
                 .and_then(|before| before.endpoints.get(options.key))

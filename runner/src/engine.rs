@@ -12,6 +12,7 @@ mod outcome;
 mod overlap;
 mod recovery;
 mod retry;
+mod start;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -23,7 +24,7 @@ use sdk::integration::FlowParts;
 use sdk::options::Settled;
 use sdk::queue::Queue;
 use sdk::{Body, Payload};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::AbortHandle;
 
 pub use self::control::{ControlError, ReplayFrom};
@@ -57,6 +58,8 @@ pub struct Engine {
     replaying: Mutex<HashSet<ExecutionId>>,
     /// Who waits for the end of an execution.
     waiters: Mutex<HashMap<ExecutionId, Vec<oneshot::Sender<Outcome>>>>,
+    /// One permit, for the executions that ran when the process died, and may not do so once more.
+    suspects: Semaphore,
     next_position: AtomicU64,
     stopping: AtomicBool,
     abandoning: AtomicBool,
@@ -71,6 +74,8 @@ struct Job {
     flow: Arc<FlowParts>,
     /// `None` is read from the store when its turn comes, so that a long backlog is small.
     payload: Option<Arc<StoredPayload>>,
+    /// The payload as it was read at the door, for a run that starts at once: nothing is read twice.
+    read: Option<Payload>,
     /// Whether its start is counted on disk already.
     counted: bool,
     /// Whether its journal may hold something.
@@ -190,6 +195,7 @@ impl Engine {
             doomed: Mutex::default(),
             replaying: Mutex::default(),
             waiters: Mutex::default(),
+            suspects: Semaphore::new(1),
             next_position: AtomicU64::new(1),
             stopping: AtomicBool::new(false),
             abandoning: AtomicBool::new(false),
@@ -217,7 +223,7 @@ impl Engine {
         let giving_way = self.take_waiting_retries(&job);
 
         let place = job.lane().filter(|_| !job.execution.synchronous);
-        let next = || self.next_position.fetch_add(1, Ordering::Relaxed);
+        let next = || self.take_position();
         let (position, entry) = match &place {
             Some(lane) => self.lanes.arrive(lane, &job.queue(), next),
             None => (next(), Entry::Start),
@@ -292,8 +298,24 @@ impl Engine {
         !lock(&self.waiters).is_empty()
     }
 
+    /// Forgets those who no longer wait for an execution.
+    pub fn tidy_waiters(&self, id: &ExecutionId) {
+        let mut waiters = lock(&self.waiters);
+        if let Some(waiting) = waiters.get_mut(id) {
+            waiting.retain(|waiter| !waiter.is_closed());
+            if waiting.is_empty() {
+                waiters.remove(id);
+            }
+        }
+    }
+
     fn forget_waiters(&self, id: &ExecutionId) {
         lock(&self.waiters).remove(id);
+    }
+
+    /// Returns the next place in the order of arrival.
+    fn take_position(&self) -> u64 {
+        self.next_position.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Makes the execution of an invocation; it has no position yet.
@@ -344,6 +366,9 @@ impl Engine {
             execution,
             instance: invocation.instance,
             flow: invocation.flow,
+            // Only of a webhook is it certain that the stored bytes read as this payload does.
+            read: (invocation.invoked_by == InvokedBy::Webhook && stored.trigger_body.is_none())
+                .then_some(invocation.payload),
             payload: Some(Arc::new(stored)),
             counted: false,
             // The log goes on behind the lines of the trigger.
@@ -356,6 +381,7 @@ impl Engine {
     fn take_up(self: &Arc<Self>, mut job: Job, place: Option<LaneId>, entry: Entry) {
         match (entry, place) {
             (Entry::Wait, Some(lane)) => {
+                job.read = None;
                 if self.lanes.waiting() > PAYLOADS_IN_MEMORY {
                     job.payload = None;
                 }

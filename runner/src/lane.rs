@@ -166,13 +166,13 @@ impl<J> Lanes<J> {
         }
         let mut started = table.start(id, self.most_running);
         while table.running < self.most_running {
-            let Some(starved) = table.starved.pop_front() else {
+            let Some(next) = table.starved.pop_front() else {
                 break;
             };
-            if let Some(lane) = table.lanes.get_mut(&starved) {
+            if let Some(lane) = table.lanes.get_mut(&next) {
                 lane.starved = false;
             }
-            started.extend(table.start(&starved, self.most_running));
+            started.extend(table.start(&next, self.most_running));
         }
         started
     }

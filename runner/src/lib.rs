@@ -32,4 +32,4 @@ pub mod webhook;
 
 #[cfg(feature = "server")]
 pub use crate::command::main;
-pub use crate::runner::{Runner, StartError};
+pub use crate::runner::{NotReady, Runner, StartError};

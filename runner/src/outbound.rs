@@ -26,6 +26,10 @@ pub trait Outbound: Send + Sync + 'static {
 pub struct SentBy {
     /// The execution.
     pub execution: sdk::id::ExecutionId,
+    /// Its instance.
+    pub instance: sdk::id::InstanceId,
+    /// Its flow.
+    pub flow: sdk::id::FlowKey,
     /// The step that is open, if one is; the last that was begun if there are several.
     pub step: Option<String>,
 }
@@ -41,7 +45,7 @@ pub struct OutboundError {
 }
 
 #[cfg(feature = "server")]
-type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
+pub(crate) type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
 #[cfg(not(feature = "server"))]
 type Connector = HttpConnector;
 
@@ -68,7 +72,7 @@ impl HttpOutbound {
 }
 
 #[cfg(feature = "server")]
-fn connector() -> Connector {
+pub(crate) fn connector() -> Connector {
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_connect_timeout(Some(Duration::from_secs(10)));
@@ -118,7 +122,7 @@ impl Outbound for HttpOutbound {
 }
 
 /// Returns the innermost cause: the outer ones of the HTTP stack say nothing to an operator.
-fn reason(fault: &(dyn StdError + 'static)) -> String {
+pub(crate) fn reason(fault: &(dyn StdError + 'static)) -> String {
     let mut innermost = fault;
     while let Some(source) = innermost.source() {
         innermost = source;

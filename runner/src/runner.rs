@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use sdk::Timestamp;
+use sdk::trigger::TriggerKind;
 use tokio::task::AbortHandle;
 
 use crate::deploy::{Customer, DeployError, DeployRequest, Deployer};
@@ -27,6 +29,19 @@ pub struct Runner {
     /// The schedules.
     pub timer: Arc<Timer>,
     tasks: Vec<AbortHandle>,
+    checked: Mutex<Option<(Timestamp, bool)>>,
+}
+
+/// Why a runner takes no work at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotReady {
+    /// Somebody asked it to stop.
+    #[error("the runner is stopping")]
+    Stopping,
+    /// The store cannot be written.
+    #[error("the store cannot be written")]
+    Store,
 }
 
 /// Why a runner did not start.
@@ -95,6 +110,7 @@ impl Runner {
             timer,
             engine,
             tasks,
+            checked: Mutex::default(),
         })
     }
 
@@ -144,19 +160,51 @@ impl Runner {
         Ok(Some(report.instance))
     }
 
-    /// Says whether a stored local instance fits this build: it is active, and has an endpoint for every flow.
+    /// Says whether a stored local instance fits this build: it is active, was deployed with the same values, and has an endpoint for
+    /// every flow that a webhook starts.
     fn is_current(&self, instance: &Instance) -> bool {
         let integration = &self.engine.ports.integration;
-        let same_version = instance.facts.version == integration.version;
-        let every_flow = integration
+        let same_version = instance.facts.version == integration.version
+            && integration.local.as_ref() == Some(&instance.secrets.values);
+        let mut webhooks = integration
             .flows
             .iter()
-            .all(|flow| instance.facts.endpoints.contains_key(flow.options.key));
+            .filter(|flow| matches!(flow.options.trigger, TriggerKind::Webhook(_)));
+        let every_flow =
+            webhooks.all(|flow| instance.facts.endpoints.contains_key(flow.options.key));
         matches!(
             instance.facts.status,
             InstanceStatus::Active | InstanceStatus::Paused
         ) && same_version
             && every_flow
+    }
+
+    /// Says whether the runner takes work. The store is asked once a second at most, however often this is: to ask it is a synced
+    /// write.
+    ///
+    /// # Errors
+    ///
+    /// The runner is stopping, or the store cannot be written.
+    pub async fn check_ready(&self) -> Result<(), NotReady> {
+        if self.engine.is_stopping() {
+            return Err(NotReady::Stopping);
+        }
+        let now = self.engine.ports.clock.now();
+        let known = *self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        let writable = match known {
+            Some((at, writable)) if now.since(at) < CHECK_HOLDS && at <= now => writable,
+            _ => {
+                let writable = self.engine.ports.store.check().await.is_ok();
+                *self.checked.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some((now, writable));
+                writable
+            }
+        };
+        if writable {
+            Ok(())
+        } else {
+            Err(NotReady::Store)
+        }
     }
 
     /// Takes no new work, gives what runs its time, and stops (G8).
@@ -172,6 +220,9 @@ impl Runner {
         }
     }
 }
+
+/// How long the answer of the store to a check of readiness holds.
+const CHECK_HOLDS: Duration = Duration::from_secs(1);
 
 /// The customer of the local instance.
 const LOCAL: &str = "local";

@@ -10,7 +10,7 @@
 //! * A schedule is due at no time before it was in force: since the deploy that brought it ([`Timetable`]). What was due under the
 //!   schedule before it is run by the policy of that one (E12).
 //! * A tick was missed if it was due before this process was there, or if it is found more than a minute late: the clock has leapt, or
-//!   the store did not answer. What becomes of it says [`Missed`](sdk::schedule::Missed) (E14). A later one is on time.
+//!   the store did not answer. What becomes of it says [`Missed`] (E14). A later one is on time.
 //! * A tick that the store, or a full backlog, refuses is tried again until it is taken; later ones wait for it.
 //! * A paused instance is not scheduled: what was due meanwhile does not run when it is resumed (E53). A run that waits for a redeploy to
 //!   end was due, and runs after it.

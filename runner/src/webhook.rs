@@ -301,7 +301,11 @@ impl Ingress {
         // The waiter is there before the store is asked: whichever way the first one ends, its end is seen.
         let outcome = self.engine.wait_for(first);
         match self.ended(first).await {
-            Ok(Some(outcome)) => self.answer_outcome(&outcome, direct),
+            Ok(Some(ended)) => {
+                drop(outcome);
+                self.engine.tidy_waiters(first);
+                self.answer_outcome(&ended, direct)
+            }
             Ok(None) => {
                 self.answer_with_result(first, direct, async move { outcome.await.ok() })
                     .await

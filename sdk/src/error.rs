@@ -152,6 +152,16 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Error {
     }
 }
 
+/// For functions that return any error, such as tests: what is known beside the texts is lost.
+impl From<Error> for Box<dyn StdError + Send + Sync> {
+    fn from(error: Error) -> Self {
+        let Inner {
+            message, source, ..
+        } = *error.0;
+        Box::new(Cause { message, source })
+    }
+}
+
 /// One link of a chain of sources, as text.
 struct Cause {
     message: String,
@@ -191,6 +201,16 @@ impl StdError for Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_becomes_any_error_with_its_sources() {
+        let any: Box<dyn StdError + Send + Sync> = Error::new("connection refused")
+            .context("cannot ask the shop")
+            .into();
+        assert_eq!(any.to_string(), "cannot ask the shop");
+        let source = any.source().map(ToString::to_string);
+        assert_eq!(source.as_deref(), Some("connection refused"));
+    }
 
     #[test]
     fn a_chain_says_each_text_once() {

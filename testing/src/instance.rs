@@ -1,25 +1,29 @@
 //! An instance in a simulation.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Request;
 use runner::clock::Clock as _;
 use runner::deploy::{DeployReport, DeployRequest};
 use runner::instance::Instance;
-use runner::record::Function;
+use runner::record::{Function, StateEntry, StateKey};
+use sdk::config::ConfigValues;
 use sdk::flow::{AnyConfig, Flow};
 use sdk::id::{ExecutionId, FlowKey, InstanceId};
 use sdk::options::Settled;
+use sdk::state::StateScope;
 use sdk::{ConfigVars, Timestamp};
 
+use crate::error::SimulationError;
 use crate::outbound::RequestReport;
-use crate::report::{ExecutionReport, Report, ResponseReport, Timeline};
+use crate::report::{
+    ExecutionReport, LifecycleReport, Report, ResponseReport, StateReport, Timeline,
+};
 use crate::script::Act;
-use crate::simulation::SimulationError;
+use crate::state::SimulatedState;
 use crate::webhook::Webhook;
 use crate::world::World;
 
@@ -34,13 +38,7 @@ pub struct SimulatedInstance<C> {
 
 impl<C> SimulatedInstance<C> {
     pub(crate) fn new(world: Arc<World>, id: InstanceId) -> Self {
-        let deploys = world.script.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = deploys
-            .iter()
-            .filter(|act| matches!(act, Act::Deploy { .. }))
-            .count()
-            .saturating_sub(1);
-        drop(deploys);
+        let number = world.number_of(&id);
         Self {
             world,
             id,
@@ -70,7 +68,7 @@ impl<C> SimulatedInstance<C> {
     )]
     pub async fn send(&self, request: Request<Bytes>) -> Report {
         self.remember(&request);
-        let before = self.world.outbound.count();
+        let mark = self.mark().await;
         let response = self
             .world
             .receive(request)
@@ -82,15 +80,54 @@ impl<C> SimulatedInstance<C> {
         let id = named
             .and_then(|value| value.to_str().ok())
             .map(ExecutionId::from);
-        let execution = match id {
-            Some(id) => self.world.execution(&id).await,
+        let execution = match &id {
+            Some(id) => self.world.execution(id).await,
             None => None,
         };
+        let (mut further, requests) = self.since(mark).await;
+        further.retain(|execution| id.as_ref() != Some(&execution.id));
         Report {
-            response: ResponseReport::of(&response),
+            response: ResponseReport::of(&response).redacted(&self.world.witness),
             execution,
-            requests: self.world.outbound.sent_from(before),
+            further,
+            requests,
         }
+    }
+
+    /// Follows an answer to where its `location` points: to the result of a synchronous run (W24).
+    ///
+    /// # Panics
+    ///
+    /// The answer has no `location`; the report is shown.
+    #[expect(
+        clippy::expect_used,
+        clippy::panic,
+        reason = "a test says what it expected by panicking"
+    )]
+    pub async fn follow(&self, report: &Report) -> Report {
+        let Some(location) = report.response.headers.get("location") else {
+            panic!("the answer points nowhere:\n{report}");
+        };
+        let request = Request::get(location).body(Bytes::new());
+        self.send(request.expect("a `location` that is a URL"))
+            .await
+    }
+
+    /// Remembers what there is, so that [`since`](Self::since) can tell what is new.
+    async fn mark(&self) -> Mark {
+        let now = self.now();
+        Mark {
+            at: now,
+            known: self.world.accepted(&self.id, Some(now)).await,
+            requests: self.world.outbound.count(),
+        }
+    }
+
+    async fn since(&self, mark: Mark) -> (Vec<ExecutionReport>, Vec<RequestReport>) {
+        let mut new = self.world.accepted(&self.id, Some(mark.at)).await;
+        new.retain(|id| !mark.known.contains(id));
+        let requests = self.world.outbound.sent_by(&self.id, mark.requests);
+        (self.world.reports(new).await, requests)
     }
 
     /// Returns everything that is recorded of the instance.
@@ -99,33 +136,60 @@ impl<C> SimulatedInstance<C> {
     ///
     /// Never: the store of a simulation always answers.
     pub async fn timeline(&self) -> Timeline {
-        let states = self
-            .world
-            .store()
-            .states(&self.id)
-            .await
-            .unwrap_or_default();
-        let show = |(key, entry): (runner::record::StateKey, runner::record::StateEntry)| {
-            let scope = serde_json::to_value(key.scope)
-                .ok()
-                .and_then(|scope| scope.as_str().map(str::to_owned));
-            let owner = if key.owner.is_empty() {
-                String::new()
-            } else {
-                format!(" of {}", key.owner)
-            };
-            (
-                format!("{}{owner}: {}", scope.unwrap_or_default(), key.key),
-                entry.value,
-            )
+        let witness = &self.world.witness;
+        let states = self.world.store().states(&self.id).await;
+        let show = |(key, entry): (StateKey, StateEntry)| {
+            let place = witness.text(&StateReport::place(&key));
+            (place, witness.value(entry.value))
         };
-        let state: BTreeMap<_, _> = states.into_iter().map(show).collect();
-        let requests = self.world.outbound.sent_from(0);
         Timeline {
             executions: self.world.executions(&self.id).await,
-            state,
-            requests,
+            state: states.unwrap_or_default().into_iter().map(show).collect(),
+            requests: self.requests(),
         }
+    }
+
+    /// Returns when the schedule of a flow is due next; `None` if it is not due again, or the instance is not active.
+    pub fn next_fire<F: Flow<Config = C>>(&self) -> Option<Timestamp> {
+        self.next_fires::<F>(1).first().copied()
+    }
+
+    /// Returns when the schedule of a flow is due next, at most `count` times.
+    pub fn next_fires<F: Flow<Config = C>>(&self, count: usize) -> Vec<Timestamp> {
+        let all = self.world.runner.timer.upcoming(&self.id, count);
+        let of_flow = all.into_iter().find(|(flow, _)| flow.as_str() == F::KEY);
+        let ticks = of_flow.map(|(_, ticks)| ticks).unwrap_or_default();
+        ticks.into_iter().map(|tick| tick.due).collect()
+    }
+
+    /// Returns the state of a flow: what its `context.instance_state()` sees.
+    pub fn instance_state<F: Flow<Config = C>>(&self) -> SimulatedState<'_> {
+        self.state(StateScope::Instance, F::KEY)
+    }
+
+    /// Returns the state that all flows of the instance share.
+    pub fn cross_flow_state(&self) -> SimulatedState<'_> {
+        self.state(StateScope::CrossFlow, "")
+    }
+
+    /// Returns the state that all flows of the instance share, whatever the version.
+    pub fn integration_state(&self) -> SimulatedState<'_> {
+        self.state(StateScope::Integration, "")
+    }
+
+    fn state(&self, scope: StateScope, owner: &str) -> SimulatedState<'_> {
+        SimulatedState::new(&self.world, self.id.clone(), scope, owner)
+    }
+
+    /// Returns what is recorded of the last accepted execution of a flow.
+    ///
+    /// # Panics
+    ///
+    /// There is none.
+    pub async fn last<F: Flow<Config = C>>(&self) -> ExecutionReport {
+        let last = self.executions::<F>().await.pop();
+        #[expect(clippy::panic, reason = "a test says what it expected by panicking")]
+        last.unwrap_or_else(|| panic!("flow `{}` has no execution", F::KEY))
     }
 
     /// Returns what is recorded of the executions of a flow, in the order in which they were accepted.
@@ -135,9 +199,9 @@ impl<C> SimulatedInstance<C> {
         all
     }
 
-    /// Returns the requests that were sent to other systems.
+    /// Returns the requests that the instance sent to other systems, in order.
     pub fn requests(&self) -> Vec<RequestReport> {
-        self.world.outbound.sent_from(0)
+        self.world.outbound.sent_by(&self.id, 0)
     }
 
     /// Makes an API key for a flow (W6).
@@ -188,7 +252,8 @@ impl<C> SimulatedInstance<C> {
     /// # Errors
     ///
     /// A remove function fails; the instance is still there then, closed.
-    pub async fn remove(&self) -> Result<(), SimulationError> {
+    pub async fn remove(&self) -> Result<LifecycleReport, SimulationError> {
+        let mark = self.mark().await;
         self.world.did(Act::Remove {
             instance: self.number,
         });
@@ -197,7 +262,16 @@ impl<C> SimulatedInstance<C> {
             .world
             .drive(async move { deployer.remove(&id, false).await })
             .await;
-        check_lifecycle(&report.ok_or(SimulationError::Stuck)??)
+        check_lifecycle(&report.ok_or(SimulationError::Stuck)??)?;
+        Ok(self.lifecycle_since(mark).await)
+    }
+
+    async fn lifecycle_since(&self, mark: Mark) -> LifecycleReport {
+        let (executions, requests) = self.since(mark).await;
+        LifecycleReport {
+            executions,
+            requests,
+        }
     }
 
     /// Returns the URL of a flow.
@@ -219,7 +293,7 @@ impl<C> SimulatedInstance<C> {
             .map(|(_, flow)| (self.number, flow.to_string()));
         self.world.did(Act::Send {
             to,
-            request: request.clone(),
+            request: Box::new(request.clone()),
         });
     }
 
@@ -280,13 +354,28 @@ impl<C: ConfigVars> SimulatedInstance<C> {
     /// # Errors
     ///
     /// The values do not fit, or a deploy function fails.
-    pub async fn redeploy(&self, config: C) -> Result<(), SimulationError> {
+    pub async fn redeploy(&self, config: C) -> Result<LifecycleReport, SimulationError> {
+        self.deploy_with(config.encode()).await
+    }
+
+    /// Deploys the instance again as it is: its deploy functions must be idempotent (E51).
+    ///
+    /// # Errors
+    ///
+    /// A deploy function fails.
+    pub async fn redeploy_as_is(&self) -> Result<LifecycleReport, SimulationError> {
+        let config = self.instance().secrets.values.clone();
+        self.deploy_with(config).await
+    }
+
+    async fn deploy_with(&self, config: ConfigValues) -> Result<LifecycleReport, SimulationError> {
+        let mark = self.mark().await;
         self.world.did(Act::Redeploy {
             instance: self.number,
-            config: config.encode(),
+            config: config.clone(),
         });
         let request = DeployRequest {
-            config: Some(config.encode()),
+            config: Some(config),
             ..DeployRequest::default()
         };
         let (deployer, id) = (Arc::clone(&self.world.runner.deployer), self.id.clone());
@@ -294,8 +383,18 @@ impl<C: ConfigVars> SimulatedInstance<C> {
             .world
             .drive(async move { deployer.deploy(Some(id), request).await })
             .await;
-        check_lifecycle(&report.ok_or(SimulationError::Stuck)??)
+        check_lifecycle(&report.ok_or(SimulationError::Stuck)??)?;
+        Ok(self.lifecycle_since(mark).await)
     }
+}
+
+/// What there was of an instance at a moment.
+struct Mark {
+    at: Timestamp,
+    /// The executions that were accepted at that very moment before.
+    known: Vec<ExecutionId>,
+    /// How many requests had been sent, by all instances.
+    requests: usize,
 }
 
 pub(crate) fn check_lifecycle(report: &DeployReport) -> Result<(), SimulationError> {

@@ -31,22 +31,35 @@
 //! # testing::Result::<()>::Ok(())
 //! # }).unwrap();
 //! ```
+//!
+//! The guide `docs/guide/testing.md` goes from zero to a snapshot, and on to time, other systems, known senders and recorded answers.
 
+mod body;
+mod cassette;
+mod error;
+pub mod fixtures;
 mod instance;
+mod multipart;
 pub mod outbound;
 pub mod report;
 mod script;
 mod simulation;
+mod state;
 pub mod sweep;
 pub mod tasks;
 mod upstream;
 mod webhook;
+mod witness;
 mod world;
 
+pub use crate::cassette::Cassette;
+pub use crate::error::{Result, SimulationError};
 pub use crate::instance::SimulatedInstance;
-pub use crate::report::{ExecutionReport, Report, Timeline};
-pub use crate::simulation::{Result, Simulation, SimulationError};
+pub use crate::multipart::Multipart;
+pub use crate::report::{ExecutionReport, LifecycleReport, Report, Timeline};
+pub use crate::simulation::{Deployment, Simulation};
+pub use crate::state::SimulatedState;
 pub use crate::sweep::{Finding, Sweep, SweepFailure};
-pub use crate::upstream::{Reply, Upstream};
+pub use crate::upstream::{Received, Reply, Upstream};
 pub use crate::webhook::Webhook;
 pub use runner::settings::Settings;

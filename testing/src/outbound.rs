@@ -1,29 +1,32 @@
-//! Requests to other systems, as a simulation sees them: sent for real, and recorded.
+//! Requests to other systems, as a simulation sees them: sent for real or answered from a cassette, and recorded.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
-use runner::clock::Clock;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use runner::clock::{Clock as _, ManualClock};
 use runner::outbound::{HttpOutbound, Outbound, OutboundError, SentBy};
 use sdk::Timestamp;
 use sdk::host::BoxFuture;
-use sdk::id::ExecutionId;
+use sdk::id::{ExecutionId, InstanceId};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::report::body_value;
+use crate::body::body_value;
+use crate::cassette::Deck;
 use crate::tasks::Busy;
-use runner::clock::ManualClock;
+use crate::witness::Witness;
 
 /// A request that a flow sent to another system, and what came back.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RequestReport {
     /// When, by the clock of the simulation.
     pub at: Timestamp,
+    /// The flow that sent it.
+    pub flow: String,
     /// The step from which it was sent, if it was sent from inside one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
@@ -31,7 +34,7 @@ pub struct RequestReport {
     pub method: String,
     /// The path with the query: host and port are those of the moment.
     pub path: String,
-    /// The headers that the flow set; secret ones show no value.
+    /// The headers that the flow set; a secret one shows the name of its config variable, or `[secret]`.
     pub headers: BTreeMap<String, String>,
     /// The body.
     #[serde(skip_serializing_if = "Value::is_null")]
@@ -40,30 +43,37 @@ pub struct RequestReport {
     pub status: Option<u16>,
 }
 
-/// Sends requests over the network and records them.
+/// Sends requests and records them.
 #[derive(Clone)]
 pub struct RecordedOutbound {
-    inner: HttpOutbound,
+    network: HttpOutbound,
+    deck: Option<Arc<Deck>>,
+    witness: Witness,
     clock: ManualClock,
     busy: Arc<Busy>,
-    sent: Arc<Mutex<Vec<RequestReport>>>,
-    senders: Arc<Mutex<Vec<Option<ExecutionId>>>>,
+    sent: Arc<Mutex<Vec<Sent>>>,
+}
+
+struct Sent {
+    report: RequestReport,
+    by: Option<SentBy>,
 }
 
 impl RecordedOutbound {
-    /// Records from now on.
-    pub fn new(clock: ManualClock, busy: Arc<Busy>) -> Self {
-        let inner = HttpOutbound::new(Duration::from_secs(10), 10 * 1024 * 1024);
+    /// Records from now on; with a deck, the answers are its.
+    pub(crate) fn new(clock: ManualClock, witness: Witness, deck: Option<Arc<Deck>>) -> Self {
         Self {
-            inner,
+            network: HttpOutbound::new(Duration::from_secs(10), 10 * 1024 * 1024),
+            deck,
+            witness,
             clock,
-            busy,
+            busy: Arc::default(),
             sent: Arc::default(),
-            senders: Arc::default(),
         }
     }
 
     /// Goes on recording for another runner.
+    #[must_use]
     pub fn for_tasks(&self, busy: Arc<Busy>) -> Self {
         Self {
             busy,
@@ -71,30 +81,87 @@ impl RecordedOutbound {
         }
     }
 
-    /// Returns the requests from the `from`-th on.
+    /// Returns all requests from the `from`-th on.
     pub fn sent_from(&self, from: usize) -> Vec<RequestReport> {
-        self.sent
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(from..)
-            .unwrap_or_default()
-            .to_vec()
+        let sent = self.sent();
+        let new = sent.get(from..).unwrap_or_default();
+        new.iter().map(|sent| sent.report.clone()).collect()
+    }
+
+    /// Returns the requests of an instance from the `from`-th of all on.
+    pub(crate) fn sent_by(&self, instance: &InstanceId, from: usize) -> Vec<RequestReport> {
+        let sent = self.sent();
+        let new = sent.get(from..).unwrap_or_default().iter();
+        new.filter(|sent| sent.by.as_ref().is_none_or(|by| by.instance == *instance))
+            .map(|sent| sent.report.clone())
+            .collect()
     }
 
     /// Returns the executions that sent the requests, in the same order.
     pub(crate) fn senders(&self) -> Vec<Option<ExecutionId>> {
-        self.senders
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let sent = self.sent();
+        let sender = |sent: &Sent| sent.by.as_ref().map(|by| by.execution.clone());
+        sent.iter().map(sender).collect()
     }
 
     /// Returns how many there were.
     pub fn count(&self) -> usize {
-        self.sent
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
+        self.sent().len()
+    }
+
+    /// Returns the cassette from which the answers come.
+    pub(crate) fn deck(&self) -> Option<&Deck> {
+        self.deck.as_deref()
+    }
+
+    fn sent(&self) -> MutexGuard<'_, Vec<Sent>> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn report(&self, request: &Request<Bytes>, by: Option<&SentBy>) -> RequestReport {
+        let target = request.uri().path_and_query();
+        let target = target.map_or_else(|| "/".to_owned(), ToString::to_string);
+        RequestReport {
+            at: self.clock.now(),
+            flow: by.map(|by| by.flow.to_string()).unwrap_or_default(),
+            step: by.and_then(|by| by.step.clone()),
+            method: request.method().to_string(),
+            path: self.witness.text(&target),
+            headers: self.shown(request.headers()),
+            body: self
+                .witness
+                .value(body_value(request.headers(), request.body())),
+            status: None,
+        }
+    }
+
+    fn shown(&self, headers: &HeaderMap) -> BTreeMap<String, String> {
+        let mut shown: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in headers {
+            let text = self.shown_value(value);
+            shown
+                .entry(name.to_string())
+                .and_modify(|all| *all = format!("{all}, {text}"))
+                .or_insert(text);
+        }
+        shown
+    }
+
+    /// Shows a header value. Of a secret one nothing is shown but a word before the name of its config variable: `Bearer [acme.key]`.
+    fn shown_value(&self, value: &HeaderValue) -> String {
+        let clean = self
+            .witness
+            .text(&String::from_utf8_lossy(value.as_bytes()));
+        if !value.is_sensitive() {
+            return clean;
+        }
+        let (word, name) = clean.rsplit_once(' ').unwrap_or(("", &clean));
+        let named = name.starts_with('[') && name.find(']') == Some(name.len() - 1);
+        if named && word.chars().all(|letter| letter.is_ascii_alphabetic()) {
+            clean
+        } else {
+            "[secret]".to_owned()
+        }
     }
 }
 
@@ -103,45 +170,24 @@ impl Outbound for RecordedOutbound {
         &self,
         request: Request<Bytes>,
     ) -> BoxFuture<'static, Result<Response<Bytes>, OutboundError>> {
-        let report = RequestReport {
-            at: self.clock.now(),
-            step: request
-                .extensions()
-                .get::<SentBy>()
-                .and_then(|sent_by| sent_by.step.clone()),
-            method: request.method().to_string(),
-            path: request
-                .uri()
-                .path_and_query()
-                .map_or_else(|| "/".to_owned(), ToString::to_string),
-            headers: shown(request.headers()),
-            body: body_value(request.headers(), request.body()),
-            status: None,
-        };
-        let sender = request
-            .extensions()
-            .get::<SentBy>()
-            .map(|sent_by| sent_by.execution.clone());
+        let by = request.extensions().get::<SentBy>().cloned();
+        let report = self.report(&request, by.as_ref());
         let number = {
-            self.senders
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(sender);
-            let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-            sent.push(report);
+            let mut sent = self.sent();
+            sent.push(Sent { report, by });
             sent.len() - 1
         };
-        let (sent, token) = (Arc::clone(&self.sent), self.busy.token());
-        let exchange = self.inner.send(request);
+        let token = self.busy.token();
+        let exchange = match &self.deck {
+            Some(deck) => deck.answer(request, &self.network, &self.witness),
+            None => self.network.send(request),
+        };
+        let recorded = self.clone();
         Box::pin(async move {
             let answer = exchange.await;
             let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
-            if let Some(report) = sent
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .get_mut(number)
-            {
-                report.status = status;
+            if let Some(sent) = recorded.sent().get_mut(number) {
+                sent.report.status = status;
             }
             drop(token);
             answer
@@ -149,20 +195,10 @@ impl Outbound for RecordedOutbound {
     }
 }
 
-fn shown(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let show = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
-        let value = if value.is_sensitive() {
-            "[secret]".to_owned()
-        } else {
-            String::from_utf8_lossy(value.as_bytes()).into_owned()
-        };
-        (name.to_string(), value)
-    };
-    headers.iter().map(show).collect()
-}
-
 impl fmt::Debug for RecordedOutbound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RecordedOutbound")
+        f.debug_struct("RecordedOutbound")
+            .field("sent", &self.count())
+            .finish_non_exhaustive()
     }
 }

@@ -1,24 +1,25 @@
 //! What a simulated request or a stretch of time brought about: everything in a stable order, with ids and times that are the same in
-//! every run, so that a snapshot needs no redaction.
+//! every run, so that a snapshot needs no redaction. Secrets show as the names of their config variables (G10).
+
+mod execution;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, Response};
-use runner::record::{
-    Execution, InvokedBy, LogRecord, ResultType, Status, StepRecord, StoredOutput,
-};
-use sdk::Timestamp;
-use sdk::host::LogLevel;
-use sdk::id::ExecutionId;
+use http::Response;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+pub(crate) use self::execution::Recorded;
+pub use self::execution::{ExecutionReport, LogReport, StepReport};
+use crate::body::body_value;
 use crate::outbound::RequestReport;
+pub use crate::witness::StateReport;
+use crate::witness::Witness;
 
-/// What one request brought about: the answer, the execution with its steps, log and retries, and the requests sent meanwhile.
+/// What one request brought about: the answer, the execution with its steps, state changes and log, the other executions that came of
+/// it, and the requests sent meanwhile.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
     /// What the caller got.
@@ -26,7 +27,10 @@ pub struct Report {
     /// The execution, if the answer names one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub execution: Option<ExecutionReport>,
-    /// The requests that were sent to other systems meanwhile.
+    /// The other executions of the instance that were accepted meanwhile: retries that wait, flows that were called, ticks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<ExecutionReport>,
+    /// The requests that the instance sent to other systems meanwhile, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub requests: Vec<RequestReport>,
 }
@@ -42,67 +46,14 @@ pub struct ResponseReport {
     pub body: Value,
 }
 
-/// One execution, with everything that is recorded of it.
+/// What a deploy or a removal brought about.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ExecutionReport {
-    /// Its id.
-    pub id: ExecutionId,
-    /// The flow.
-    pub flow: String,
-    /// What caused it.
-    pub invoked_by: InvokedBy,
-    /// Which attempt it is.
-    pub attempt: u32,
-    /// How far it is.
-    pub status: Status,
-    /// How it ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub result: Option<ResultType>,
-    /// When it was accepted.
-    pub accepted_at: Timestamp,
-    /// When it will run, if it waits for its time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub run_at: Option<Timestamp>,
-    /// Why it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    /// What it gave back.
-    #[serde(skip_serializing_if = "Value::is_null")]
-    pub output: Value,
-    /// The steps that it ran itself.
+pub struct LifecycleReport {
+    /// The lifecycle functions in the order in which they ran, and the flows that the deploy or removal triggered.
+    pub executions: Vec<ExecutionReport>,
+    /// The requests that the instance sent to other systems meanwhile, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub steps: Vec<StepReport>,
-    /// Its log.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub log: Vec<LogReport>,
-}
-
-/// A step that has ended.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct StepReport {
-    /// Its name.
-    pub name: String,
-    /// How many of this name came before it.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub count: u32,
-    /// Its result.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub result: Option<Value>,
-    /// Why it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-}
-
-/// A line of a log.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct LogReport {
-    /// How urgent it is.
-    pub level: LogLevel,
-    /// What it says.
-    pub text: String,
-    /// Values beside the text.
-    #[serde(skip_serializing_if = "is_empty")]
-    pub fields: Value,
+    pub requests: Vec<RequestReport>,
 }
 
 /// Everything that is recorded of an instance: its executions in the order in which they were accepted, its state, and the requests
@@ -114,12 +65,17 @@ pub struct Timeline {
     /// The state, by scope and key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub state: BTreeMap<String, Value>,
-    /// The requests that were sent to other systems.
+    /// The requests that the instance sent to other systems, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub requests: Vec<RequestReport>,
 }
 
 impl Report {
+    /// Returns the status of the answer.
+    pub fn status(&self) -> u16 {
+        self.response.status
+    }
+
     /// Returns the body of the answer as `T`.
     ///
     /// # Panics
@@ -130,18 +86,70 @@ impl Report {
     pub fn body<T: serde::de::DeserializeOwned>(&self) -> T {
         match serde_json::from_value(self.response.body.clone()) {
             Ok(body) => body,
-            Err(fault) => panic!("the body of the answer does not fit: {fault}\n{self:#?}"),
+            Err(fault) => panic!("the body of the answer does not fit: {fault}\n{self}"),
         }
     }
 
-    /// Returns the status of the answer.
-    pub fn status(&self) -> u16 {
-        self.response.status
+    /// Demands that the answer has this status.
+    ///
+    /// # Panics
+    ///
+    /// It has another; the report is shown.
+    #[track_caller]
+    pub fn assert_status(&self, status: u16) -> &Self {
+        let found = self.status();
+        assert!(
+            found == status,
+            "the answer has status {found}, not {status}:\n{self}"
+        );
+        self
+    }
+
+    /// Demands that the request was refused with this status before anything was recorded (G6).
+    ///
+    /// # Panics
+    ///
+    /// It has another status, or it left something; the report is shown.
+    #[track_caller]
+    pub fn assert_refused(&self, status: u16) -> &Self {
+        self.assert_status(status);
+        let untouched = self.execution.is_none() && self.further.is_empty();
+        assert!(
+            untouched,
+            "the request was refused and left an execution:\n{self}"
+        );
+        self
+    }
+
+    /// Returns the execution that the answer names.
+    ///
+    /// # Panics
+    ///
+    /// It names none; the report is shown.
+    #[track_caller]
+    #[expect(clippy::panic, reason = "a test says what it expected by panicking")]
+    pub fn execution(&self) -> &ExecutionReport {
+        match &self.execution {
+            Some(execution) => execution,
+            None => panic!("the answer names no execution:\n{self}"),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&pretty(self))
+    }
+}
+
+impl fmt::Display for Timeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&pretty(self))
     }
 }
 
 impl ResponseReport {
-    /// Reads an answer.
+    /// Reads an answer as it came.
     pub fn of(response: &Response<Bytes>) -> Self {
         let mut headers: BTreeMap<String, String> = BTreeMap::new();
         for (name, value) in response.headers() {
@@ -163,93 +171,18 @@ impl ResponseReport {
             body: body_value(response.headers(), response.body()),
         }
     }
-}
 
-impl ExecutionReport {
-    /// Puts a report together from what is recorded.
-    pub fn of(
-        execution: &Execution,
-        output: Option<&StoredOutput>,
-        steps: &[StepRecord],
-        log: &[LogRecord],
-    ) -> Self {
-        let own = steps.iter().filter(|step| step.execution == execution.id);
-        Self {
-            id: execution.id.clone(),
-            flow: execution.flow.to_string(),
-            invoked_by: execution.invoked_by,
-            attempt: execution.attempt,
-            status: execution.status,
-            result: execution.result,
-            accepted_at: execution.accepted_at,
-            run_at: execution
-                .run_at
-                .filter(|_| execution.status == Status::Pending),
-            error: execution.error.clone(),
-            output: output.map_or(Value::Null, output_value),
-            steps: own.map(StepReport::of).collect(),
-            log: log.iter().map(LogReport::of).collect(),
+    /// Takes the secrets out.
+    pub(crate) fn redacted(mut self, witness: &Witness) -> Self {
+        for value in self.headers.values_mut() {
+            *value = witness.text(value);
         }
+        self.body = witness.value(self.body);
+        self
     }
 }
 
-impl StepReport {
-    fn of(step: &StepRecord) -> Self {
-        Self {
-            name: step.step.name.clone(),
-            count: step.step.count,
-            result: step.end.as_ref().ok().cloned(),
-            error: step.end.as_ref().err().cloned(),
-        }
-    }
-}
-
-impl LogReport {
-    fn of(line: &LogRecord) -> Self {
-        Self {
-            level: line.level,
-            text: line.text.clone(),
-            fields: line.fields.clone(),
-        }
-    }
-}
-
-fn output_value(output: &StoredOutput) -> Value {
-    let mut headers = HeaderMap::new();
-    if let Ok(content_type) = output.content_type.parse() {
-        headers.insert(http::header::CONTENT_TYPE, content_type);
-    }
-    body_value(&headers, &output.data)
-}
-
-/// Shows bytes as a value: parsed if they are JSON, a string if they are text, `{"base64": …}` otherwise, null if there are none.
-pub(crate) fn body_value(headers: &HeaderMap, body: &Bytes) -> Value {
-    if body.is_empty() {
-        return Value::Null;
-    }
-    let content_type = headers
-        .get(http::header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    if content_type.contains("json")
-        && let Ok(value) = serde_json::from_slice(body)
-    {
-        return value;
-    }
-    match std::str::from_utf8(body) {
-        Ok(text) => Value::from(text),
-        Err(_) => json!({ "base64": BASE64_STANDARD.encode(body) }),
-    }
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands over a reference"
-)]
-fn is_zero(count: &u32) -> bool {
-    *count == 0
-}
-
-fn is_empty(fields: &Value) -> bool {
-    fields.as_object().is_none_or(serde_json::Map::is_empty)
+/// Shows a report to a person.
+fn pretty(report: &impl Serialize) -> String {
+    serde_json::to_string_pretty(report).unwrap_or_default()
 }

@@ -1,10 +1,12 @@
 //! What a test did, so that the crash sweep can do it again.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
 use sdk::config::ConfigValues;
+use sdk::id::FlowKey;
 
 /// One thing that a test did. Instances go by the order in which they were deployed.
 #[derive(Clone, Debug)]
@@ -13,6 +15,7 @@ pub(crate) enum Act {
     Deploy {
         customer: String,
         config: ConfigValues,
+        api_keys: BTreeMap<FlowKey, Vec<String>>,
     },
     /// Deployed an instance again.
     Redeploy {
@@ -28,7 +31,7 @@ pub(crate) enum Act {
     /// Sent a request: to a flow of an instance, or to where it says.
     Send {
         to: Option<(usize, String)>,
-        request: Request<Bytes>,
+        request: Box<Request<Bytes>>,
     },
     /// Moved time on.
     Advance(Duration),

@@ -1,5 +1,6 @@
 //! A simulation: an integration in the runner's own engine, in memory.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::atomic::AtomicBool;
@@ -10,10 +11,15 @@ use runner::clock::Clock as _;
 use runner::deploy::{Customer, DeployRequest};
 use runner::settings::Settings;
 use runner::store::{MemoryStore, Store};
+use sdk::config::ConfigValues;
+use sdk::flow::Flow;
+use sdk::id::FlowKey;
 use sdk::integration::BuiltIntegration;
 use sdk::{ConfigVars, Integration, Timestamp};
 use tokio::sync::OnceCell;
 
+use crate::cassette::{Cassette, Deck};
+use crate::error::SimulationError;
 use crate::instance::SimulatedInstance;
 use crate::script::Act;
 use crate::world::{Lasting, World};
@@ -25,37 +31,10 @@ pub struct Simulation<C> {
     integration: BuiltIntegration,
     settings: Settings,
     start: Timestamp,
+    cassette: Option<Cassette>,
     world: OnceCell<Arc<World>>,
     config: PhantomData<fn(&C)>,
 }
-
-/// Why a simulation could not do what the test asked for.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SimulationError {
-    /// The runner did not start.
-    #[error("the simulation cannot start")]
-    Start(#[from] runner::StartError),
-    /// The instance was not deployed, changed or removed.
-    #[error(transparent)]
-    Deploy(#[from] runner::deploy::DeployError),
-    /// A lifecycle function failed.
-    #[error("`{function}` of flow `{flow}` failed: {error}")]
-    Lifecycle {
-        /// The flow.
-        flow: String,
-        /// Which of its functions.
-        function: &'static str,
-        /// Why it failed.
-        error: String,
-    },
-    /// Everything waits for something that can never happen in a simulation.
-    #[error("nothing can happen any more: what was waited for does not end")]
-    Stuck,
-}
-
-/// What a test returns: any error fails it.
-pub type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
 impl<C: ConfigVars> Simulation<C> {
     /// Simulates an integration; time begins at 2026-01-01T00:00:00Z.
@@ -77,6 +56,7 @@ impl<C: ConfigVars> Simulation<C> {
             integration,
             settings: Settings::default(),
             start,
+            cassette: None,
             world: OnceCell::new(),
             config: PhantomData,
         }
@@ -107,6 +87,13 @@ impl<C: ConfigVars> Simulation<C> {
         self
     }
 
+    /// Answers every request of a flow to another system from a cassette, instead of sending it.
+    #[must_use]
+    pub fn with_cassette(mut self, cassette: Cassette) -> Self {
+        self.cassette = Some(cassette);
+        self
+    }
+
     /// Returns the time of the simulation.
     pub fn now(&self) -> Timestamp {
         self.world
@@ -124,6 +111,31 @@ impl<C: ConfigVars> Simulation<C> {
         world.did(Act::Advance(length));
         world.advance(length).await;
         Ok(())
+    }
+
+    /// Moves time on to this moment, for example `2026-03-29T05:00:00Z` or `2026-03-29T07:00:00+02:00`.
+    ///
+    /// # Errors
+    ///
+    /// The simulation cannot start.
+    ///
+    /// # Panics
+    ///
+    /// The text is not a point in time, or that is past.
+    #[expect(
+        clippy::panic,
+        reason = "a test whose time is wrong fails with the reason"
+    )]
+    pub async fn advance_to(&self, time: &str) -> Result<(), SimulationError> {
+        let (now, target) = match time.parse::<Timestamp>() {
+            Ok(target) => (self.now(), target),
+            Err(fault) => panic!("{fault}"),
+        };
+        assert!(
+            target >= now,
+            "{target} is past: the simulation is at {now}"
+        );
+        self.advance(target.since(now)).await
     }
 
     /// Moves time on until every accepted execution has ended.
@@ -178,27 +190,30 @@ impl<C: ConfigVars> Simulation<C> {
         customer: &str,
         config: C,
     ) -> Result<SimulatedInstance<C>, SimulationError> {
-        let request = DeployRequest {
-            name: Some(customer.to_owned()),
-            customer: Some(Customer {
-                id: customer.into(),
-                name: None,
-            }),
-            config: Some(config.encode()),
-            ..DeployRequest::default()
-        };
+        self.customer(customer).deploy(config).await
+    }
+
+    /// Begins a deploy for a customer of this name, with more to say about it.
+    pub fn customer(&self, name: &str) -> Deployment<'_, C> {
+        Deployment {
+            simulation: self,
+            customer: name.to_owned(),
+            api_keys: BTreeMap::new(),
+        }
+    }
+
+    /// Returns the instances that are there, in the order in which they were deployed: also one whose deploy failed.
+    ///
+    /// # Errors
+    ///
+    /// The simulation cannot start.
+    pub async fn instances(&self) -> Result<Vec<SimulatedInstance<C>>, SimulationError> {
         let world = self.world().await?;
-        world.did(Act::Deploy {
-            customer: customer.to_owned(),
-            config: config.encode(),
-        });
-        let deployer = Arc::clone(&world.runner.deployer);
-        let report = world
-            .drive(async move { deployer.deploy(None, request).await })
-            .await
-            .ok_or(SimulationError::Stuck)??;
-        crate::instance::check_lifecycle(&report)?;
-        Ok(SimulatedInstance::new(world, report.instance.id.clone()))
+        let all = world.runner.engine.instances.all();
+        let ids = all.iter().map(|instance| instance.id.clone());
+        Ok(ids
+            .map(|id| SimulatedInstance::new(Arc::clone(&world), id))
+            .collect())
     }
 
     /// Returns the runner inside, for what the simulation has no word for.
@@ -212,7 +227,7 @@ impl<C: ConfigVars> Simulation<C> {
 
     async fn world(&self) -> Result<Arc<World>, SimulationError> {
         let start = || async {
-            let lasting = self.lasting(Arc::new(MemoryStore::new()), Arc::default());
+            let lasting = self.made(Arc::new(MemoryStore::new()), Arc::default(), false);
             World::start(&lasting).await.map(Arc::new)
         };
         Ok(Arc::clone(self.world.get_or_try_init(start).await?))
@@ -220,13 +235,21 @@ impl<C: ConfigVars> Simulation<C> {
 }
 
 impl<C> Simulation<C> {
-    /// Returns what a world of this simulation is made of.
+    /// Returns what a world of this simulation is made of, for a script that is done again.
     pub(crate) fn lasting(&self, store: Arc<dyn Store>, crashed: Arc<AtomicBool>) -> Lasting {
+        self.made(store, crashed, true)
+    }
+
+    fn made(&self, store: Arc<dyn Store>, crashed: Arc<AtomicBool>, repeats: bool) -> Lasting {
+        let deck = self
+            .cassette
+            .as_ref()
+            .map(|cassette| cassette.open(repeats));
         Lasting::new(
-            self.integration.clone(),
-            self.settings.clone(),
+            (self.integration.clone(), self.settings.clone()),
             self.start,
             store,
+            deck,
             crashed,
         )
     }
@@ -243,6 +266,86 @@ impl<C> Simulation<C> {
                     .clone()
             })
             .unwrap_or_default()
+    }
+}
+
+impl<C> Drop for Simulation<C> {
+    /// Writes a cassette that was recorded; one that was replayed must have been played to its end.
+    #[expect(
+        clippy::panic,
+        reason = "a test that does not do what was recorded fails with the reason"
+    )]
+    fn drop(&mut self) {
+        let world = self.world.get();
+        let deck = world.and_then(|world| world.outbound.deck());
+        if let Some(Err(fault)) = deck.map(Deck::finish)
+            && !std::thread::panicking()
+        {
+            panic!("{fault}");
+        }
+    }
+}
+
+/// A deploy that is about to be done.
+#[derive(Debug)]
+#[must_use = "an instance is deployed by `deploy`"]
+pub struct Deployment<'a, C> {
+    simulation: &'a Simulation<C>,
+    customer: String,
+    api_keys: BTreeMap<FlowKey, Vec<String>>,
+}
+
+impl<C: ConfigVars> Deployment<'_, C> {
+    /// Gives a flow an API key from the beginning, as `Security::CustomerRequired` demands (W6).
+    pub fn api_key<F: Flow<Config = C>>(mut self, key: &str) -> Self {
+        let keys = self.api_keys.entry(F::KEY.into()).or_default();
+        keys.push(key.to_owned());
+        self
+    }
+
+    /// Deploys: validates the config values, runs every `#[on_instance_deploy]`, starts the flows that a deploy triggers.
+    ///
+    /// # Errors
+    ///
+    /// The values do not fit, a key is missing, or a deploy function fails.
+    pub async fn deploy(self, config: C) -> Result<SimulatedInstance<C>, SimulationError> {
+        self.deploy_values(config.encode()).await
+    }
+
+    /// As [`deploy`](Self::deploy), with config values as a deployer gives them: what has a default may be left out, and what is wrong is
+    /// refused with a sentence.
+    ///
+    /// # Errors
+    ///
+    /// As for [`deploy`](Self::deploy).
+    pub async fn deploy_values(
+        self,
+        config: ConfigValues,
+    ) -> Result<SimulatedInstance<C>, SimulationError> {
+        let customer = self.customer;
+        let world = self.simulation.world().await?;
+        world.did(Act::Deploy {
+            customer: customer.clone(),
+            config: config.clone(),
+            api_keys: self.api_keys.clone(),
+        });
+        let request = DeployRequest {
+            name: Some(customer.clone()),
+            customer: Some(Customer {
+                id: customer.as_str().into(),
+                name: None,
+            }),
+            config: Some(config),
+            api_keys: self.api_keys,
+        };
+        let deployer = Arc::clone(&world.runner.deployer);
+        let report = world
+            .drive(async move { deployer.deploy(None, request).await })
+            .await
+            .ok_or(SimulationError::Stuck)??;
+        let instance = SimulatedInstance::new(world, report.instance.id.clone());
+        crate::instance::check_lifecycle(&report)?;
+        Ok(instance)
     }
 }
 

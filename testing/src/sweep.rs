@@ -12,7 +12,8 @@ use sdk::ConfigVars;
 pub use self::crash_store::Side;
 use self::picture::Picture;
 use self::player::Player;
-use crate::simulation::{Simulation, SimulationError};
+use crate::error::SimulationError;
+use crate::simulation::Simulation;
 
 /// A sweep that found nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]

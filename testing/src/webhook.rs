@@ -4,14 +4,18 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
-use http::{HeaderName, HeaderValue, Method, Request};
-use runner::signature::{SignedRequest, sign};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use runner::signature::{Signed, SignedRequest, sign};
 use sdk::Secret;
+use sdk::signature::SignatureScheme;
 use sdk::trigger::{TriggerKind, WebhookTrigger};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::fixtures::Fixture;
 use crate::instance::SimulatedInstance;
+use crate::multipart::Multipart;
 use crate::report::Report;
 
 /// A webhook that is about to be sent. What cannot be made is a panic at [`send`](Self::send), with the reason.
@@ -22,7 +26,9 @@ pub struct Webhook<'a, C> {
     method: Method,
     path: String,
     query: Vec<(String, String)>,
+    raw_query: Option<String>,
     headers: Vec<(String, String)>,
+    raw_headers: HeaderMap,
     body: Bytes,
     signing: Signing,
 }
@@ -41,7 +47,9 @@ impl<'a, C> Webhook<'a, C> {
             method: Method::POST,
             path: String::new(),
             query: Vec::new(),
+            raw_query: None,
             headers: Vec::new(),
+            raw_headers: HeaderMap::new(),
             body: Bytes::new(),
             signing: Signing::Unsigned,
         }
@@ -60,6 +68,10 @@ impl<'a, C> Webhook<'a, C> {
     }
 
     /// Adds a query parameter.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a number or a text stands at the call without a sign before it"
+    )]
     pub fn query(mut self, name: &str, value: impl ToString) -> Self {
         self.query.push((name.to_owned(), value.to_string()));
         self
@@ -72,7 +84,7 @@ impl<'a, C> Webhook<'a, C> {
     }
 
     /// Sends a JSON body.
-    pub fn json(self, body: &impl Serialize) -> Self {
+    pub fn json(self, body: impl Serialize) -> Self {
         let document = serde_json::to_value(body)
             .unwrap_or(Value::Null)
             .to_string();
@@ -89,13 +101,67 @@ impl<'a, C> Webhook<'a, C> {
         self.body("text/plain; charset=utf-8", text.into())
     }
 
+    /// Sends a form of type `application/x-www-form-urlencoded`.
+    pub fn form<N, V>(self, fields: impl IntoIterator<Item = (N, V)>) -> Self
+    where
+        N: AsRef<str>,
+        V: AsRef<str>,
+    {
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        self.body("application/x-www-form-urlencoded", body)
+    }
+
+    /// Sends a form with files.
+    pub fn multipart(self, form: Multipart) -> Self {
+        self.body(&form.content_type(), form.into_bytes())
+    }
+
+    /// Sends bytes that say of themselves that they are no more than that.
+    pub fn bytes(self, bytes: impl Into<Bytes>) -> Self {
+        self.body("application/octet-stream", bytes)
+    }
+
     /// Sends a body of any type.
     pub fn body(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
-        self.header("content-type", content_type)
+        self.without("content-type")
+            .header("content-type", content_type)
     }
 
-    /// Signs the request as the sender does, from the same table that verifies it (W42), with the secret of the instance.
+    /// Sends what a known sender sends: headers and body, by POST. [`signed`](Self::signed) adds the signature.
+    pub fn fixture(mut self, fixture: Fixture) -> Self {
+        let (content_type, body) = fixture.body();
+        self.method = Method::POST;
+        for (name, value) in fixture.into_headers() {
+            self = self.without(&name).header(&name, value);
+        }
+        self.body(content_type, body)
+    }
+
+    /// Takes over a whole request: its method, headers, query and body, and its path as what follows the endpoint id.
+    pub fn raw<B: Into<Bytes>>(mut self, request: Request<B>) -> Self {
+        let (head, body) = request.into_parts();
+        self.method = head.method;
+        head.uri
+            .path()
+            .trim_start_matches('/')
+            .clone_into(&mut self.path);
+        self.raw_query = head.uri.query().map(str::to_owned);
+        self.raw_headers = head.headers;
+        self.body = body.into();
+        self
+    }
+
+    fn without(mut self, name: &str) -> Self {
+        self.headers
+            .retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self
+    }
+
+    /// Signs the request as the sender does, from the same table that verifies it (W42), with the secret of the instance. A flow that
+    /// checks no signature is a panic at [`send`](Self::send).
     pub fn signed(mut self) -> Self {
         self.signing = Signing::Right;
         self
@@ -137,21 +203,11 @@ impl<'a, C> Webhook<'a, C> {
         reason = "a test that cannot be set up fails with the reason"
     )]
     pub fn request(&self) -> Request<Bytes> {
-        let mut url = self.instance.url(self.flow);
-        if !self.path.is_empty() {
-            url = format!("{url}/{}", self.path.trim_start_matches('/'));
-        }
-        if !self.query.is_empty() {
-            let pairs: Vec<String> = self
-                .query
-                .iter()
-                .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
-                .collect();
-            url = format!("{url}?{}", pairs.join("&"));
-        }
+        let mut url = self.url();
         let mut body = self.body.clone();
-        let mut request = Request::new(body.clone());
+        let mut request = Request::new(Bytes::new());
         *request.method_mut() = self.method.clone();
+        *request.headers_mut() = self.raw_headers.clone();
         for (name, value) in &self.headers {
             let name = HeaderName::try_from(name.as_str())
                 .expect("the name of a header of the simulated webhook");
@@ -159,30 +215,13 @@ impl<'a, C> Webhook<'a, C> {
                 .expect("the value of a header of the simulated webhook");
             request.headers_mut().append(name, value);
         }
-        if let Some((scheme, secret)) = self.scheme_and_secret() {
-            let signed = {
-                let unsigned = SignedRequest {
-                    method: &self.method,
-                    url: &url,
-                    headers: request.headers(),
-                    body: &body,
-                };
-                sign(
-                    &scheme,
-                    &secret,
-                    &unsigned,
-                    self.instance.now(),
-                    &self.instance.next_delivery_id(),
-                )
-                .expect("a signature for the simulated webhook")
-            };
+        if let Some(signed) = self.sign(&url, request.headers()) {
             for (name, value) in signed.headers {
                 request.headers_mut().insert(name, value);
             }
             url = signed.url.unwrap_or(url);
             body = signed.body.map_or(body, Bytes::from);
         }
-        *request.body_mut() = body.clone();
         let target: http::Uri = url.parse().expect("the URL of the simulated webhook");
         let host = target
             .authority()
@@ -199,21 +238,76 @@ impl<'a, C> Webhook<'a, C> {
         if !body.is_empty() || headers.contains_key(CONTENT_TYPE) {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
+        *request.body_mut() = body;
         request
     }
 
-    fn scheme_and_secret(&self) -> Option<(sdk::signature::SignatureScheme, Secret)> {
+    fn url(&self) -> String {
+        let mut url = self.instance.url(self.flow);
+        if !self.path.is_empty() {
+            url = format!("{url}/{}", self.path.trim_start_matches('/'));
+        }
+        let pairs = self
+            .query
+            .iter()
+            .map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+        let query: Vec<String> = self.raw_query.clone().into_iter().chain(pairs).collect();
+        if query.is_empty() {
+            url
+        } else {
+            format!("{url}?{}", query.join("&"))
+        }
+    }
+
+    #[expect(
+        clippy::expect_used,
+        reason = "a test that cannot be set up fails with the reason"
+    )]
+    fn sign(&self, url: &str, headers: &HeaderMap) -> Option<Signed> {
+        let (scheme, secret) = self.scheme_and_secret()?;
+        let unsigned = SignedRequest {
+            method: &self.method,
+            url,
+            headers,
+            body: &self.body,
+        };
+        let delivery_id = self.instance.next_delivery_id();
+        let signed = sign(
+            &scheme,
+            &secret,
+            &unsigned,
+            self.instance.now(),
+            &delivery_id,
+        );
+        Some(signed.expect("a signature for the simulated webhook"))
+    }
+
+    #[expect(
+        clippy::expect_used,
+        clippy::panic,
+        reason = "a test that cannot be set up fails with the reason"
+    )]
+    fn scheme_and_secret(&self) -> Option<(SignatureScheme, Secret)> {
+        if matches!(self.signing, Signing::Unsigned) {
+            return None;
+        }
         let options = self.instance.flow_options(self.flow);
         let TriggerKind::Webhook(WebhookTrigger::Signed { provider, secrets }) = options.trigger
         else {
-            return None;
+            panic!(
+                "flow `{}` checks no signature; take `signed` away, or give it `Webhook::signed_by`",
+                self.flow
+            );
         };
         let secret = match &self.signing {
-            Signing::Unsigned => return None,
             Signing::With(secret) => secret.clone(),
-            Signing::Right => secrets.read(&*self.instance.config()).into_iter().next()?,
+            Signing::Unsigned | Signing::Right => secrets
+                .read(&*self.instance.config())
+                .into_iter()
+                .next()
+                .expect("a signing secret among the config values"),
         };
-        Some((provider.scheme.clone(), secret))
+        Some((provider.scheme, secret))
     }
 
     /// Sends the webhook through the front door, and returns what it brought about once nothing more can happen without time moving
@@ -224,17 +318,15 @@ impl<'a, C> Webhook<'a, C> {
     }
 }
 
+/// Everything but letters, digits and `-_.~`.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
 fn encode(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    text.bytes()
-        .map(|byte| {
-            if plain(byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
+    utf8_percent_encode(text, ESCAPED).to_string()
 }
 
 impl<C> fmt::Debug for Webhook<'_, C> {

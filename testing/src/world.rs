@@ -20,10 +20,12 @@ use sdk::id::{ExecutionId, InstanceId};
 use sdk::integration::BuiltIntegration;
 use tokio::sync::{broadcast, oneshot};
 
+use crate::cassette::Deck;
 use crate::outbound::RecordedOutbound;
-use crate::report::ExecutionReport;
+use crate::report::{ExecutionReport, Recorded};
 use crate::script::Act;
 use crate::tasks::Tasks;
+use crate::witness::{Witness, WitnessedStore};
 use runner::clock::ManualClock;
 
 /// How the webhooks of a simulation reach it: nothing listens there.
@@ -35,8 +37,11 @@ pub(crate) struct World {
     pub(crate) clock: ManualClock,
     pub(crate) tasks: Tasks,
     pub(crate) outbound: RecordedOutbound,
+    pub(crate) witness: Witness,
     /// What the test did, for the crash sweep.
     pub(crate) script: Mutex<Vec<Act>>,
+    /// The instances in the order in which they were deployed.
+    order: Mutex<Vec<InstanceId>>,
     crashed: Arc<AtomicBool>,
     deliveries: Arc<AtomicU64>,
 }
@@ -49,6 +54,7 @@ pub(crate) struct Lasting {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: ManualClock,
     pub(crate) outbound: RecordedOutbound,
+    pub(crate) witness: Witness,
     /// Whether the process has died: nothing more happens until it is started again.
     pub(crate) crashed: Arc<AtomicBool>,
     entropy: Entropy,
@@ -57,14 +63,16 @@ pub(crate) struct Lasting {
 
 impl Lasting {
     pub(crate) fn new(
-        integration: BuiltIntegration,
-        settings: Settings,
+        (integration, settings): (BuiltIntegration, Settings),
         now: Timestamp,
         store: Arc<dyn Store>,
+        deck: Option<Deck>,
         crashed: Arc<AtomicBool>,
     ) -> Self {
         let clock = ManualClock::at(now);
-        let outbound = RecordedOutbound::new(clock.clone(), Arc::default());
+        let witness = Witness::new(integration.clone());
+        let outbound = RecordedOutbound::new(clock.clone(), witness.clone(), deck.map(Arc::new));
+        let store = Arc::new(WitnessedStore::new(store, witness.clone()));
         let (entropy, deliveries) = (Entropy::counted(), Arc::new(AtomicU64::new(1)));
         Self {
             integration,
@@ -72,6 +80,7 @@ impl Lasting {
             store,
             clock,
             outbound,
+            witness,
             crashed,
             entropy,
             deliveries,
@@ -108,15 +117,28 @@ impl World {
             clock,
             tasks,
             outbound,
+            witness: lasting.witness.clone(),
             script: Mutex::default(),
+            order: Mutex::default(),
             crashed: Arc::clone(&lasting.crashed),
             deliveries: Arc::clone(&lasting.deliveries),
         })
     }
 
     /// Lets everything happen that can without time moving on.
+    ///
+    /// # Panics
+    ///
+    /// A flow sent a request that the cassette does not know.
+    #[expect(
+        clippy::panic,
+        reason = "a test whose flows ask for what is not known fails with the reason"
+    )]
     pub(crate) async fn settle(&self) {
         self.tasks.busy().settle().await;
+        if let Some(fault) = self.outbound.deck().and_then(Deck::fault) {
+            panic!("{fault}");
+        }
     }
 
     /// Moves time on, stopping at every moment for which somebody waits.
@@ -154,6 +176,18 @@ impl World {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(act);
+    }
+
+    /// Returns the place of an instance in the order in which instances were deployed. One that comes for the first time is the last.
+    pub(crate) fn number_of(&self, id: &InstanceId) -> usize {
+        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        order
+            .iter()
+            .position(|known| known == id)
+            .unwrap_or_else(|| {
+                order.push(id.clone());
+                order.len() - 1
+            })
     }
 
     /// Drives a future of the runner to its end; while it waits and nothing else happens, time moves on.
@@ -227,29 +261,41 @@ impl World {
             .await
             .unwrap_or_default();
         let log = self.store().logs(id, 0, u32::MAX).await.unwrap_or_default();
-        Some(ExecutionReport::of(
-            &execution,
-            output.as_ref(),
-            &steps,
-            &log,
-        ))
+        let recorded = Recorded {
+            execution,
+            output,
+            steps,
+            log,
+        };
+        Some(ExecutionReport::of(recorded, &self.witness))
     }
 
     /// Returns what is recorded of the executions of an instance, in the order in which they were accepted.
     pub(crate) async fn executions(&self, instance: &InstanceId) -> Vec<ExecutionReport> {
+        self.reports(self.accepted(instance, None).await).await
+    }
+
+    /// Returns the ids of the executions of an instance, in the order in which they were accepted, those accepted since a time or all.
+    pub(crate) async fn accepted(
+        &self,
+        instance: &InstanceId,
+        since: Option<Timestamp>,
+    ) -> Vec<ExecutionId> {
         let filter = ExecutionFilter {
             instance: Some(instance.clone()),
+            since,
             ..ExecutionFilter::default()
         };
-        let mut found = self
-            .store()
-            .executions(&filter, None, u32::MAX)
-            .await
-            .unwrap_or_default();
-        found.reverse();
-        let mut reports = Vec::with_capacity(found.len());
-        for execution in found {
-            reports.extend(self.execution(&execution.id).await);
+        let found = self.store().executions(&filter, None, u32::MAX).await;
+        let newest_first = found.unwrap_or_default().into_iter();
+        newest_first.rev().map(|execution| execution.id).collect()
+    }
+
+    /// Returns what is recorded of these executions.
+    pub(crate) async fn reports(&self, ids: Vec<ExecutionId>) -> Vec<ExecutionReport> {
+        let mut reports = Vec::with_capacity(ids.len());
+        for id in ids {
+            reports.extend(self.execution(&id).await);
         }
         reports
     }

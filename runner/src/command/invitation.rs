@@ -23,7 +23,9 @@ pub(super) fn line(ready: &Ready<'_>) -> String {
         "ready": true,
         "public_url": ready.public_url,
         "admin_url": ready.admin_url,
-        "admin_token_file": ready.admin_token_file,
+        // Whoever reads this may work in another folder.
+        "admin_token_file": std::path::absolute(ready.admin_token_file)
+            .unwrap_or_else(|_| ready.admin_token_file.to_owned()),
     })
     .to_string()
 }

@@ -13,7 +13,9 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{broadcast, watch};
 
+use super::address_file::AddressFile;
 use super::invitation::{self, Ready};
+use super::place::data_folder;
 use super::settings_file::{self, SettingsFile};
 use super::{Failure, logging};
 use crate::clock::SystemClock;
@@ -64,7 +66,7 @@ pub(super) struct ServeOptions {
 }
 
 /// Serves until it is asked to stop.
-pub(super) fn serve(options: ServeOptions, integration: BuiltIntegration) -> Result<(), Failure> {
+pub(super) fn serve(options: &ServeOptions, integration: BuiltIntegration) -> Result<(), Failure> {
     // First of all: it takes variables out of the environment, which no other thread may read meanwhile.
     let inherited = inherited_listeners().map_err(|fault| Failure(fault.to_string()))?;
     logging::start();
@@ -72,7 +74,7 @@ pub(super) fn serve(options: ServeOptions, integration: BuiltIntegration) -> Res
     let data = options
         .data
         .clone()
-        .unwrap_or_else(|| Path::new(".runner").join(&integration.name));
+        .unwrap_or_else(|| data_folder(&integration.name));
     make_private_folder(&data)?;
     let store = open_store(options.store.as_deref(), &data, &file)?;
     let vault = Vault::open(&data).map_err(|fault| Failure(fault.to_string()))?;
@@ -122,6 +124,7 @@ pub(super) fn serve(options: ServeOptions, integration: BuiltIntegration) -> Res
             access,
             file.limits,
             signals,
+            &data,
             options.json,
         )
         .await
@@ -143,6 +146,7 @@ async fn run(
     access: Access,
     limits: Limits,
     mut signals: Signals,
+    data: &Path,
     json: bool,
 ) -> Result<(), Failure> {
     let (public_url, grace, local_wanted) = (
@@ -167,6 +171,10 @@ async fn run(
         access.for_address(sockets.admin.1),
         stopping.clone(),
     );
+    let management_limits = Limits {
+        body_bytes: limits.body_bytes.saturating_mul(2),
+        ..Limits::default()
+    };
     let public = serve_socket(
         sockets.ingress,
         front,
@@ -177,10 +185,14 @@ async fn run(
     let management = serve_socket(
         sockets.admin.0,
         router,
-        Limits::default(),
+        management_limits,
         stopped(stopping),
         Duration::from_secs(2),
     );
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "both listeners are waited for before this function ends"
+    )]
     let (public, management) = (tokio::task::spawn(public), tokio::task::spawn(management));
 
     // The endpoints are open before the deploy functions of the local instance run: other systems call back.
@@ -202,10 +214,14 @@ async fn run(
     } else {
         invitation::text(&ready, &runner.engine.ports, local.as_deref())
     };
+    let address_file = tell_commands(data, &admin_url);
     announce(&told);
 
     signals.wait().await;
     tracing::info!("stopping");
+    if let Some(file) = address_file {
+        file.remove();
+    }
     let deadline = runner.engine.ports.clock.now() + grace;
     // A closed channel means that both listeners are gone already.
     let _ = stop.send(true);
@@ -220,6 +236,20 @@ async fn run(
     runner.stop(left).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Leaves the address of the management API where commands look for it. The server serves without it too.
+fn tell_commands(data: &Path, admin_url: &str) -> Option<AddressFile> {
+    match AddressFile::write(data, admin_url) {
+        Ok(file) => Some(file),
+        Err(fault) => {
+            tracing::warn!(
+                %fault,
+                "commands cannot be told where the management API is; give them `--admin {admin_url}`"
+            );
+            None
+        }
+    }
 }
 
 /// Says it to whoever started the process; one who has stopped listening (`| head`) is no reason to stop serving.

@@ -47,6 +47,7 @@ struct Listener {
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "a key names its unit")]
 struct Store {
     min_free_bytes: Option<u64>,
     reserve_bytes: Option<u64>,

@@ -49,7 +49,7 @@ impl Engine {
         invocation.parent = Some(caller.execution);
         invocation.synchronous = wait;
         match self.accept(invocation).await? {
-            Accepted::New { id, outcome: None } => Ok(Called {
+            Accepted::New { id, outcome: None } | Accepted::Duplicate(id) => Ok(Called {
                 execution_id: id,
                 output: None,
             }),
@@ -65,10 +65,6 @@ impl Engine {
                     output: Some(output),
                 })
             }
-            Accepted::Duplicate(id) => Ok(Called {
-                execution_id: id,
-                output: None,
-            }),
             Accepted::TickTaken => Err(Error::new("the called flow was not accepted")),
         }
     }

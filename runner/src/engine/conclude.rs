@@ -81,7 +81,7 @@ impl Engine {
                     return Concluded::Again(Box::new(job.again()));
                 }
                 Recorded::Abandoned => return Concluded::Recorded(Vec::new()),
-                _ => return Concluded::Recorded(self.after(job, verdict, follow_up)),
+                _ => return Concluded::Recorded(self.after(&job, verdict, follow_up)),
             }
         }
     }
@@ -123,10 +123,7 @@ impl Engine {
                 let text = time_limit_text(self.time_limit(job));
                 Verdict::failed(Error::new(text), ResultType::TimedOut)
             }
-            Ended::Canceled => Verdict::failed(
-                Error::new("the execution was cancelled").permanent(),
-                ResultType::Canceled,
-            ),
+            Ended::Canceled => Verdict::canceled(),
         }
     }
 
@@ -150,7 +147,7 @@ impl Engine {
         let (follow_up, writes) = self.end(&job, &verdict, writes);
         match self.commit_end(&job, &writes).await {
             Recorded::Abandoned => Vec::new(),
-            Recorded::Done | Recorded::StateChanged => self.after(job, verdict, follow_up),
+            Recorded::Done | Recorded::StateChanged => self.after(&job, verdict, follow_up),
         }
     }
 
@@ -208,8 +205,11 @@ impl Engine {
     }
 
     /// What follows a recorded end: the caller is told, the lane goes on, the retry waits for its time.
-    fn after(self: &Arc<Self>, job: Job, verdict: Verdict, follow_up: FollowUp) -> Vec<Job> {
-        let hold = hold_of(&job, &verdict, &follow_up);
+    fn after(self: &Arc<Self>, job: &Job, verdict: Verdict, mut follow_up: FollowUp) -> Vec<Job> {
+        // A retry that was on disk before this was known may have been cancelled there.
+        let doomed = |retry: &Job| lock(&self.doomed).remove(&retry.execution.id);
+        let retry_is_gone = follow_up.retry.take_if(|retry| doomed(retry)).is_some();
+        let hold = hold_of(job, &verdict, &follow_up).filter(|_| !retry_is_gone);
         // Who wants to cancel it from now on finds its end in the store.
         lock(&self.running).remove(&job.execution.id);
         self.counts.ended(&job.execution.flow, verdict.result);
@@ -226,7 +226,7 @@ impl Engine {
                 recorded: true,
             },
         );
-        let started = self.end_in_lane(&job, hold);
+        let started = self.end_in_lane(job, hold);
         if let Some(retry) = follow_up.retry {
             self.wait_for_time(retry);
         }
@@ -326,6 +326,11 @@ impl Verdict {
             error: Some(error),
             ..Self::success(result)
         }
+    }
+
+    pub(super) fn canceled() -> Self {
+        let error = Error::new("the execution was cancelled").permanent();
+        Self::failed(error, ResultType::Canceled)
     }
 
     pub(super) fn set_aside(deaths: u32) -> Self {

@@ -226,6 +226,7 @@ impl Engine {
             instance,
             flow: Arc::clone(flow),
             payload: Some(replayed(&original, &payload, from)),
+            read: None,
             counted: false,
             resumed: !steps.is_empty(),
         };
@@ -352,8 +353,7 @@ impl Engine {
         let position = if in_place {
             original.position
         } else {
-            let order = std::sync::atomic::Ordering::Relaxed;
-            self.next_position.fetch_add(1, order)
+            self.take_position()
         };
         Execution {
             id: id.clone(),

@@ -8,7 +8,7 @@ use sdk::Error;
 use tokio::sync::oneshot;
 
 use super::conclude::{Concluded, Verdict};
-use super::{Engine, Job, Running, lock};
+use super::{Engine, Job, lock};
 use crate::decode::BodyLimits;
 use crate::execution::{self, Dispatch, Ended, Finished, Run};
 use crate::record::{ResultType, StoredPayload};
@@ -18,63 +18,20 @@ use crate::store::{Commit, Committed, StoreError, StoreResult, Write};
 pub(super) const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 impl Engine {
-    pub(super) fn start_all(self: &Arc<Self>, jobs: Vec<Job>) {
-        for job in jobs {
-            self.start(job);
-        }
-    }
-
-    /// Starts an execution that has its place among the running ones.
-    pub(super) fn start(self: &Arc<Self>, job: Job) {
-        if self.stopping.load(Ordering::Relaxed) && !job.counted {
-            // It is on disk and waits for the next start of the process.
-            return;
-        }
-        self.active.send_modify(|active| *active += 1);
-        let engine = Arc::clone(self);
-        let cancel = self.enroll(&job);
-        self.ports.spawn.engine(Box::pin(async move {
-            let started = engine.drive(job, cancel).await;
-            engine.active.send_modify(|active| *active -= 1);
-            engine.start_all(started);
-        }));
-    }
-
-    /// Counts an execution among the running ones; the receiver is told when somebody cancels it.
-    fn enroll(&self, job: &Job) -> oneshot::Receiver<()> {
-        let (sender, cancel) = oneshot::channel();
-        let running = Running {
-            cancel: Some(sender),
-            instance: job.execution.instance.clone(),
-            flow: job.execution.flow.clone(),
-        };
-        lock(&self.running).insert(job.execution.id.clone(), running);
-        cancel
-    }
-
     /// Runs an execution until its end is recorded; returns those whose turn it is then.
-    async fn drive(self: &Arc<Self>, mut job: Job, mut cancel: oneshot::Receiver<()>) -> Vec<Job> {
+    pub(super) async fn drive(
+        self: &Arc<Self>,
+        job: Job,
+        mut cancel: oneshot::Receiver<()>,
+    ) -> Vec<Job> {
         if lock(&self.doomed).remove(&job.execution.id) {
             lock(&self.running).remove(&job.execution.id);
             return self.end_in_lane(&job, None);
         }
-        if !job.counted {
-            if let Some(limit) = self.set_aside_after(&job) {
-                return self
-                    .record(job, Verdict::set_aside(limit), Vec::new())
-                    .await;
-            }
-            job.count_start(self.ports.clock.now());
-            let start = Write::Start {
-                id: job.execution.id.clone(),
-                at: job.execution.started_at.unwrap_or_default(),
-                starts: job.execution.starts,
-            };
-            if self.commit_persistently("start", &[start]).await.is_none() {
-                lock(&self.running).remove(&job.execution.id);
-                return Vec::new();
-            }
-        }
+        let (mut job, _alone) = match self.admit(job, &mut cancel).await {
+            Ok(admitted) => admitted,
+            Err(started) => return started,
+        };
         loop {
             let run = self.prepare(&mut job).await;
             let finished = match run {
@@ -125,6 +82,10 @@ impl Engine {
         let stored = self.payload_of(job).await?;
         // Kept from here on: what follows this execution, such as its retry, is given the same.
         job.payload = Some(Arc::clone(&stored));
+        let payload = match job.read.take() {
+            Some(payload) => payload,
+            None => stored.to_payload(&self.body_limits())?,
+        };
         let execution = &job.execution;
         let (steps, log_lines) = if job.resumed {
             let steps = self
@@ -147,7 +108,7 @@ impl Engine {
             invoked_by: execution.invoked_by,
             accepted_at: execution.accepted_at,
             invoke_url: stored.invoke_url.clone(),
-            payload: stored.to_payload(&self.body_limits())?,
+            payload,
             triggered: stored.triggered.clone(),
             trigger_state: stored.trigger_state.clone(),
             steps,
@@ -213,10 +174,5 @@ impl Engine {
                 Err(_) => self.ports.clock.sleep(STORE_PAUSE).await,
             }
         }
-    }
-
-    fn set_aside_after(&self, job: &Job) -> Option<u32> {
-        let deaths = self.ports.settings.deaths;
-        (deaths > 0 && job.execution.starts >= deaths).then_some(deaths)
     }
 }

@@ -51,6 +51,7 @@ impl Engine {
         let (job, _) = self.job(invocation);
         let id = job.execution.id.clone();
         let execution = Execution {
+            position: self.take_position(),
             status: Status::Success,
             result: Some(ResultType::Skipped),
             ended_at: Some(job.execution.accepted_at),

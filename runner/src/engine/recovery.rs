@@ -13,7 +13,7 @@ use super::drive::STORE_PAUSE;
 use super::{Engine, Job, lock};
 use crate::clock;
 use crate::lane::{Entry, LaneId, poison};
-use crate::record::{Execution, Function, ResultType, Status};
+use crate::record::{Execution, Function, InvokedBy, ResultType, Status};
 use crate::store::{ExecutionFilter, StoreError, StoreResult};
 
 /// How many executions are read at once.
@@ -93,13 +93,20 @@ impl Engine {
     pub(super) fn recovered(&self, execution: Execution) -> Option<Job> {
         let instance = self.instances.get(&execution.instance)?;
         let flow = Arc::clone(self.ports.integration.flow(execution.flow.as_str())?);
+        // One that was never started, goes on with nothing and had no trigger has left neither steps nor lines. A replay may have
+        // brought steps with it.
+        let untouched = execution.started_at.is_none()
+            && execution.invoked_by != InvokedBy::Replay
+            && execution.journal == execution.id
+            && flow.functions.on_trigger.is_none();
         Some(Job {
             execution,
             instance,
             flow,
             payload: None,
+            read: None,
             counted: false,
-            resumed: true,
+            resumed: !untouched,
         })
     }
 

@@ -116,9 +116,7 @@ impl Engine {
             status: Status::Queued,
             order_key: order_key(options, body).or_else(in_turn),
             unique_id: unique_id(options, body),
-            position: self
-                .next_position
-                .fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            position: self.take_position(),
             accepted_at: now,
             run_at: None,
             started_at: None,
@@ -238,6 +236,7 @@ impl Engine {
     pub(super) async fn record_duplicate(&self, job: &Job, first: &ExecutionId) {
         let now = self.ports.clock.now();
         let execution = Execution {
+            position: self.take_position(),
             status: Status::Success,
             result: Some(ResultType::CanceledAsDuplicate),
             first: Some(first.clone()),

@@ -17,7 +17,10 @@ use crate::outbound::SentBy;
 use crate::ports::Ports;
 use crate::record::{LogRecord, PendingState, StepRecord};
 use crate::redaction::Redactor;
-use crate::store::{Commit, StateChange, Write};
+use crate::store::{Commit, StateChange, StoreError, Write};
+
+/// How long a run waits before it asks a store that failed again.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs another flow of the instance: the engine, seen from an execution.
 pub trait Dispatch: Send + Sync + 'static {
@@ -280,7 +283,7 @@ impl Host for ExecutionHost {
         Box::pin(std::future::ready(Ok(start)))
     }
 
-    fn end_step<'a>(&'a self, step: StepId, end: StepEnd) -> BoxFuture<'a, Result<()>> {
+    fn end_step(&self, step: StepId, end: StepEnd) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             if !self.served.on_disk {
                 return Ok(());
@@ -288,8 +291,15 @@ impl Host for ExecutionHost {
             let record = self.step_record(step, end);
             let mut writes = vec![Write::Step(Box::new(record))];
             writes.extend(self.take_lines());
-            self.ports.store.commit(Commit::new("step", writes)).await?;
-            Ok(())
+            // The work is done and must not be done again, so the run waits for the store, up to its time limit (E26).
+            loop {
+                let commit = Commit::new("step", writes.clone());
+                match self.ports.store.commit(commit).await {
+                    Ok(_) => return Ok(()),
+                    Err(fault @ StoreError::Damaged(_)) => return Err(Error::from(fault)),
+                    Err(_) => self.ports.clock.sleep(STORE_PAUSE).await,
+                }
+            }
         })
     }
 
@@ -299,10 +309,13 @@ impl Host for ExecutionHost {
     ) -> BoxFuture<'_, Result<http::Response<Bytes>>> {
         let step = lock(&self.begun)
             .iter()
-            .max_by_key(|(_, began)| **began)
+            // Steps that began at the same moment are told apart by name and count, so that a simulation is the same in every run.
+            .max_by_key(|(step, began)| (**began, step.name.clone(), step.count))
             .map(|(step, _)| step.name.clone());
         let sent_by = SentBy {
             execution: self.served.execution.clone(),
+            instance: self.served.owner.instance.clone(),
+            flow: self.served.owner.flow.clone(),
             step,
         };
         request.extensions_mut().insert(sent_by);

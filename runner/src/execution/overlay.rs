@@ -95,6 +95,10 @@ impl Overlay {
     }
 
     /// Returns the value that was written over a key without looking at what is stored, if it was.
+    #[expect(
+        clippy::option_option,
+        reason = "a key may be written over, and what is written may be that it is gone"
+    )]
     pub(super) fn written(&self, scope: StateScope, key: &str) -> Option<Option<Value>> {
         let pending = self.entries.get(&(scope, key.to_owned()))?;
         match &pending.base {

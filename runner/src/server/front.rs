@@ -25,23 +25,12 @@ impl Handler for Front {
     async fn handle(&self, request: Request<Bytes>) -> Response<Body> {
         match request.uri().path() {
             "/healthz" => health(StatusCode::OK, "alive"),
-            "/readyz" => readiness(&self.runner).await,
+            "/readyz" => match self.runner.check_ready().await {
+                Ok(()) => health(StatusCode::OK, "ready"),
+                Err(not_ready) => health(StatusCode::SERVICE_UNAVAILABLE, &not_ready.to_string()),
+            },
             _ => self.runner.ingress.receive(request).await.map(Body::from),
         }
-    }
-}
-
-/// Says whether the runner takes work: the store can be written and nobody asked it to stop.
-pub(super) async fn readiness(runner: &Runner) -> Response<Body> {
-    if runner.engine.is_stopping() {
-        return health(StatusCode::SERVICE_UNAVAILABLE, "stopping");
-    }
-    match runner.engine.ports.store.check().await {
-        Ok(()) => health(StatusCode::OK, "ready"),
-        Err(_) => health(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the store cannot be written",
-        ),
     }
 }
 

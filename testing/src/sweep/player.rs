@@ -10,13 +10,14 @@ use runner::deploy::{Customer, DeployRequest};
 use runner::record::{Execution, Function, InvokedBy, ResultType};
 use runner::store::{ExecutionFilter, Store as _};
 use sdk::config::ConfigValues;
-use sdk::id::InstanceId;
+use sdk::id::{FlowKey, InstanceId};
 use sdk::state::StateScope;
 
 use super::crash_store::{CrashStore, Side};
 use super::picture::{Picture, Sent};
+use crate::error::SimulationError;
 use crate::script::Act;
-use crate::simulation::{Simulation, SimulationError};
+use crate::simulation::Simulation;
 use crate::world::{Lasting, World};
 
 /// Does a script again.
@@ -56,7 +57,11 @@ impl Player {
     /// Does one thing; after a crash it starts the runner again and does what is left of it.
     pub(super) async fn perform(&mut self, act: &Act) -> Result<(), SimulationError> {
         match act {
-            Act::Deploy { customer, config } => self.deploy(customer, config).await,
+            Act::Deploy {
+                customer,
+                config,
+                api_keys,
+            } => self.deploy(customer, config, api_keys).await,
             Act::Redeploy { instance, config } => self.redeploy(*instance, config).await,
             Act::Remove { instance } => self.remove(*instance).await,
             Act::Pause { instance } | Act::Resume { instance } => {
@@ -126,6 +131,7 @@ impl Player {
         &mut self,
         customer: &str,
         config: &ConfigValues,
+        api_keys: &BTreeMap<FlowKey, Vec<String>>,
     ) -> Result<(), SimulationError> {
         loop {
             let known = self.world.runner.engine.instances.all().into_iter();
@@ -139,7 +145,7 @@ impl Player {
                     name: None,
                 }),
                 config: Some(config.clone()),
-                ..DeployRequest::default()
+                api_keys: api_keys.clone(),
             };
             let deployer = Arc::clone(&self.world.runner.deployer);
             if let Ended::Done(report) = self

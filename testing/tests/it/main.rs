@@ -1,6 +1,20 @@
 //! Tests of the simulation itself.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "what the functions beside the tests cannot do fails the test"
+)]
+
+mod cassette;
 mod clock;
+mod fixture;
+mod front_door;
+mod instances;
+mod kept;
 mod one_path;
+mod polling;
+mod secret;
 mod sweep;
+mod upstream;
 mod webhook;

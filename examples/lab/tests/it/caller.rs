@@ -1,6 +1,6 @@
 //! Callers that tell an answer from every way of getting none.
 
-use std::error::Error;
+use std::error::Error as _;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 
@@ -10,6 +10,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::process::in_time;
@@ -104,6 +105,32 @@ impl Caller {
 pub(crate) async fn call(address: SocketAddr, request: Request<Bytes>) -> Answer {
     let mut caller = Caller::that_hangs_up();
     caller.send(address, request).await.unwrap()
+}
+
+/// A caller that writes what it likes.
+#[derive(Debug)]
+pub(crate) struct Wire(TcpStream);
+
+impl Wire {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        Self(in_time(TcpStream::connect(address)).await.unwrap())
+    }
+
+    pub(crate) async fn send(&mut self, bytes: &str) {
+        in_time(self.0.write_all(bytes.as_bytes())).await.unwrap();
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) async fn half_close(&mut self) {
+        self.0.shutdown().await.unwrap();
+    }
+
+    /// Reads until the server hangs up, which must not be by a reset.
+    pub(crate) async fn rest(&mut self) -> String {
+        let mut received = Vec::new();
+        in_time(self.0.read_to_end(&mut received)).await.unwrap();
+        String::from_utf8(received).unwrap()
+    }
 }
 
 async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>, Broken> {

@@ -6,6 +6,7 @@
 mod check;
 mod evidence;
 mod order;
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -81,7 +82,11 @@ impl Reply {
                 let id = answer.execution().expect("a promise names its execution");
                 Self::Accepted(id.to_owned())
             }
-            Ok(answer) => Self::Refused(answer.status),
+            Ok(answer) => {
+                let may_come_again = answer.header("retry-after").is_some();
+                assert!(may_come_again || answer.status != 503, "{answer:?}");
+                Self::Refused(answer.status)
+            }
             Err(broken) => Self::Broken(*broken),
         }
     }

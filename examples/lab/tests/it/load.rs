@@ -25,6 +25,8 @@ pub(crate) enum Work {
     Ordered,
     /// To `per-key`, with four keys.
     PerKey,
+    /// To `echo`, with a body that takes 64 KiB.
+    Heavy,
 }
 
 /// Eleven callers who stay, hang up, repeat themselves, and share keys.
@@ -57,7 +59,8 @@ impl Load {
         let ledger = Ledger::default();
         let (address, _) = watch::channel(None);
         let (stop, _) = watch::channel(false);
-        let pause = Duration::from_secs(1) * u32::try_from(works.len()).unwrap() / per_second;
+        let beat = Duration::from_secs(1) / per_second;
+        let pause = beat * u32::try_from(works.len()).unwrap();
         let callers = works.iter().enumerate().map(|(place, work)| {
             let sender = Sender {
                 ledger: ledger.clone(),
@@ -72,7 +75,7 @@ impl Load {
                 },
             };
             // Each in its own beat.
-            let first = Instant::now() + pause.mul_f64(place as f64 / works.len() as f64);
+            let first = Instant::now() + beat * u32::try_from(place).unwrap();
             spawn(sender.run(first, pause))
         });
         let callers = callers.collect();
@@ -107,7 +110,7 @@ impl Load {
 impl Work {
     fn flow(self) -> &'static str {
         match self {
-            Self::Echo => "echo",
+            Self::Echo | Self::Heavy => "echo",
             Self::Steps => "steps",
             Self::Ordered => "ordered",
             Self::PerKey => "per-key",
@@ -118,6 +121,10 @@ impl Work {
     fn body(self, number: u64) -> (Bytes, Option<(String, String)>) {
         let (body, order) = match self {
             Self::Echo | Self::Steps => (json!({"number": number}), None),
+            Self::Heavy => (
+                json!({"number": number, "ballast": "x".repeat(64 * 1024)}),
+                None,
+            ),
             Self::Ordered => {
                 let id = format!("item-{number}");
                 let body = json!({"number": number, "id": id});

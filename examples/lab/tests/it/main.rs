@@ -5,10 +5,22 @@
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod disk;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod management;
+#[cfg(test)]
+mod poison;
+#[cfg(test)]
 mod process;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod start;
+#[cfg(test)]
+mod stop;

@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use runner::store::{SqliteOptions, SqliteStore};
@@ -16,7 +17,7 @@ use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
 /// Far beyond every limit in these tests: whoever waits so long has found a fault.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Everything that a server has on disk; one process after another lives in it.
 #[derive(Debug)]
@@ -60,39 +61,10 @@ impl Home {
             data,
             endpoints: BTreeMap::new(),
         };
-        home.endpoints = home.read_invitation().await;
+        let server = home.start().await;
+        home.endpoints = server.endpoints().await;
+        assert!(server.stop().await.success());
         home
-    }
-
-    /// Starts a server as a person does, and reads the endpoints in what it says.
-    async fn read_invitation(&self) -> BTreeMap<String, String> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_lab"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
-            .arg("--data")
-            .arg(&self.data)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        in_background(move || {
-            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-            let text: Vec<String> = lines
-                .by_ref()
-                .map(Result::unwrap)
-                .take_while(|line| !line.starts_with("Stop with"))
-                .collect();
-            terminate(&child);
-            assert!(child.wait().unwrap().success());
-            let endpoint = |line: &String| {
-                let (flow, url) = line.trim().split_once(' ')?;
-                let path = url.trim().find("/trigger/")?;
-                let is_key = flow.chars().all(|c| c.is_ascii_lowercase() || c == '-');
-                is_key.then(|| (flow.to_owned(), url.trim()[path..].to_owned()))
-            };
-            text.iter().filter_map(endpoint).collect()
-        })
-        .await
     }
 
     pub(crate) fn data(&self) -> &Path {
@@ -112,6 +84,12 @@ impl Home {
     /// Starts a server and waits until it says that it is ready.
     pub(crate) async fn start(&self) -> Server {
         self.try_start(&[]).await.unwrap()
+    }
+
+    /// Stops a server and starts the next one.
+    pub(crate) async fn start_again(&self, server: Server) -> Server {
+        assert!(server.stop().await.success());
+        self.start().await
     }
 
     /// Starts a server with more arguments; they win over the usual ones.
@@ -228,36 +206,32 @@ impl Server {
 
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
-        terminate(&self.child);
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
     }
 
     /// Waits for the end; nothing but the one line may stand on standard output.
-    pub(crate) async fn end(mut self) -> ExitStatus {
+    pub(crate) async fn end_within(mut self, limit: Duration) -> ExitStatus {
+        let child = Mutex::new(&mut self.child);
+        let end = || async { child.lock().unwrap().try_wait().unwrap() };
+        let status = eventually(limit, "the end of the process", end).await;
+        let mut rest = String::new();
         let mut output = self.output.take().unwrap();
-        in_background(move || {
-            let mut rest = String::new();
-            output.read_to_string(&mut rest).unwrap();
-            assert_eq!(rest, "", "standard output is for one line");
-            self.child.wait().unwrap()
-        })
-        .await
+        output.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "", "standard output is for one line");
+        status
     }
 
     /// Sends SIGTERM and waits for the end.
     pub(crate) async fn stop(self) -> ExitStatus {
         self.terminate();
-        self.end().await
+        self.end_within(PATIENCE).await
     }
 
     /// Says whether the process lives.
     pub(crate) fn lives(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
-}
-
-fn terminate(child: &Child) {
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    kill_process(pid, Signal::TERM).unwrap();
 }
 
 /// A test that fails leaves no process behind.

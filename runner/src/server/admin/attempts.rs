@@ -69,6 +69,10 @@ fn address(peer: Option<Peer>) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "a peer is an option wherever it is asked for"
+    )]
     fn peer(address: &str) -> Option<Peer> {
         Some(Peer((address.parse::<IpAddr>().unwrap(), 1).into()))
     }

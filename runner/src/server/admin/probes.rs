@@ -19,6 +19,7 @@ use serde::Serialize;
 use super::Admin;
 use super::failure::Failure;
 use super::words::RESULTS;
+use crate::NotReady;
 use crate::engine::Engine;
 use crate::record::ResultType;
 
@@ -36,12 +37,14 @@ pub(super) async fn healthz() -> Json<Probe> {
 
 /// Says whether the runner takes work: the store can be written and nobody asked it to stop.
 pub(super) async fn readyz(State(admin): State<Arc<Admin>>) -> Result<Json<Probe>, Failure> {
-    if *admin.stop.borrow() || admin.runner.engine.is_stopping() {
-        return Err(Failure::unavailable("the runner is stopping"));
-    }
-    match admin.ports().store.check().await {
+    let ready = if *admin.stop.borrow() {
+        Err(NotReady::Stopping)
+    } else {
+        admin.runner.check_ready().await
+    };
+    match ready {
         Ok(()) => Ok(Json(Probe { status: "ready" })),
-        Err(_) => Err(Failure::unavailable("the store cannot be written")),
+        Err(not_ready) => Err(Failure::unavailable(not_ready.to_string())),
     }
 }
 

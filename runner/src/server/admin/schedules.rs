@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::words;
 use crate::Runner;
-use crate::calendar::{Calendar, Tick};
-use crate::instance::{Instance, InstanceStatus};
+use crate::calendar::Tick;
+use crate::instance::Instance;
 
 /// How many times are shown.
 const SHOWN: usize = 5;
@@ -42,6 +42,7 @@ struct TickView {
 
 /// Returns the schedules of an instance, in the author's order.
 pub(super) fn of(instance: &Instance, runner: &Runner) -> Vec<ScheduleView> {
+    let upcoming = runner.timer.upcoming(&instance.id, SHOWN);
     let flows = runner.engine.ports.integration.flows.iter();
     flows
         .filter_map(|flow| {
@@ -50,29 +51,26 @@ pub(super) fn of(instance: &Instance, runner: &Runner) -> Vec<ScheduleView> {
                 return None;
             };
             let schedule = source.read(&*instance.config)?;
-            let ticks = next(instance, runner, flow.options.key, &schedule);
+            let ticks = upcoming
+                .iter()
+                .find(|(key, _)| key.as_str() == flow.options.key)
+                .map(|(_, ticks)| ticks.as_slice())
+                .unwrap_or_default();
             Some(ScheduleView {
                 flow: flow.options.key.to_owned(),
                 schedule: serde_json::to_value(&schedule).unwrap_or_default(),
                 time_zone: schedule.time_zone().to_owned(),
-                next: ticks
-                    .into_iter()
-                    .map(|Tick { nominal, due }| TickView { nominal, due })
-                    .collect(),
+                next: ticks.iter().map(TickView::from).collect(),
             })
         })
         .collect()
 }
 
-/// Returns the next times of a flow.
-fn next(instance: &Instance, runner: &Runner, flow: &str, schedule: &sdk::Schedule) -> Vec<Tick> {
-    if instance.facts.status != InstanceStatus::Active {
-        return Vec::new();
+impl From<&Tick> for TickView {
+    fn from(tick: &Tick) -> Self {
+        Self {
+            nominal: tick.nominal,
+            due: tick.due,
+        }
     }
-    let spread_key = format!("{}/{flow}", instance.id);
-    let anchor = instance.facts.first_deployed_at;
-    let now = runner.engine.ports.clock.now();
-    Calendar::new(schedule, anchor, &spread_key)
-        .map(|calendar| calendar.upcoming(now, SHOWN))
-        .unwrap_or_default()
 }

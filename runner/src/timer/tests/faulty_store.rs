@@ -6,6 +6,7 @@ use sdk::Timestamp;
 use sdk::host::BoxFuture;
 use sdk::id::{ExecutionId, FlowKey, InstanceId};
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use crate::record::{
     Execution, LogRecord, StateEntry, StateKey, StepRecord, StoredAnswer, StoredOutput,
@@ -23,6 +24,8 @@ pub(super) enum Fault {
     Full,
     /// It writes, but its answer gets lost.
     AnswerLost,
+    /// It writes nothing and does not answer until it no longer fails.
+    Stuck,
 }
 
 /// A store that fails when it is told to. Clones are the same store.
@@ -30,7 +33,8 @@ pub(super) enum Fault {
 pub(super) struct FaultyStore {
     pub(super) inner: MemoryStore,
     fault: Arc<Mutex<Option<(Fault, &'static str)>>>,
-    crashes: Arc<Mutex<Option<Vec<MemoryStore>>>>,
+    changed: Arc<Notify>,
+    copies: Arc<Mutex<Option<Vec<MemoryStore>>>>,
 }
 
 impl FaultyStore {
@@ -44,16 +48,17 @@ impl FaultyStore {
     /// Makes commits at this point fail, or none.
     pub(super) fn fail(&self, fault: Option<(Fault, &'static str)>) {
         *self.fault.lock().unwrap() = fault;
+        self.changed.notify_waiters();
     }
 
     /// Keeps a copy after each commit from now on.
     pub(super) fn keep_copies(&self) {
-        *self.crashes.lock().unwrap() = Some(Vec::new());
+        *self.copies.lock().unwrap() = Some(Vec::new());
     }
 
     /// Returns the copies: what a crash at each point leaves behind.
     pub(super) fn copies(&self) -> Vec<MemoryStore> {
-        self.crashes.lock().unwrap().take().unwrap_or_default()
+        self.copies.lock().unwrap().take().unwrap_or_default()
     }
 }
 
@@ -61,13 +66,19 @@ impl Store for FaultyStore {
     fn commit(&self, commit: Commit) -> BoxFuture<'_, StoreResult<Committed>> {
         Box::pin(async move {
             let point = commit.point;
-            let fault = *self.fault.lock().unwrap();
-            let fault = fault.filter(|(_, at)| *at == point).map(|(fault, _)| fault);
+            let fault = || {
+                let fault = *self.fault.lock().unwrap();
+                fault.filter(|(_, at)| *at == point).map(|(fault, _)| fault)
+            };
+            while fault() == Some(Fault::Stuck) {
+                self.changed.notified().await;
+            }
+            let fault = fault();
             if fault == Some(Fault::Full) {
                 return Err(StoreError::Full("no room".to_owned()));
             }
             let committed = self.inner.commit(commit).await;
-            if let Some(copies) = &mut *self.crashes.lock().unwrap() {
+            if let Some(copies) = &mut *self.copies.lock().unwrap() {
                 copies.push(self.inner.fork());
             }
             if fault == Some(Fault::AnswerLost) {

@@ -128,3 +128,15 @@ async fn once_runs_however_late_and_whatever_the_policy_e10() {
     let rig = rig.restart(reports(), "2026-03-08T12:00:00Z").await;
     rig.expect(&["2026-03-06T12:00:00Z"]).await;
 }
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_at_the_start_makes_no_time_missed_e14() {
+    let rig = Rig::new("2026-03-06T08:30:00Z").await;
+    let schedule = values(&Schedule::cron("@hourly").missed(Missed::Skip));
+    let id = rig.deploy(&schedule).await;
+    let rig = rig.restart(reports(), "2026-03-06T12:30:00Z").await;
+    rig.set_clock("2026-03-06T10:30:00Z").await;
+    rig.redeploy(&id, &schedule).await;
+    rig.advance_to("2026-03-06T11:30:00Z").await;
+    rig.expect(&["2026-03-06T11:00:00Z"]).await;
+}

@@ -1,5 +1,7 @@
 //! Ticks that the store or a full backlog refuses (G4, G7).
 
+use std::sync::Arc;
+
 use sdk::prelude::*;
 use sdk::schedule::{Missed, Overlap};
 use serde_json::json;
@@ -7,6 +9,7 @@ use serde_json::json;
 use super::faulty_store::Fault;
 use super::rig::{Rig, at, reports, values};
 use crate::clock::ManualClock;
+use crate::instance::{Instance, InstanceStatus};
 use crate::record::ResultType;
 use crate::settings::Settings;
 use crate::store::MemoryStore;
@@ -103,4 +106,34 @@ async fn a_refused_tick_of_an_instance_that_is_paused_meanwhile_is_dropped_e53()
     rig.runner.deployer.resume(&id).await.unwrap();
     rig.advance_to("2026-03-06T09:10:00Z").await;
     rig.expect(&["2026-03-06T09:00:00Z"]).await;
+}
+
+#[tokio::test]
+async fn a_redeploy_while_a_tick_is_on_its_way_to_the_disk_starts_it_once_e12_e17() {
+    let rig = Rig::new("2026-03-06T07:30:00Z").await;
+    let schedule = values(&Schedule::cron("@hourly").overlap(Overlap::Skip));
+    let id = rig.deploy(&schedule).await;
+    rig.store.fail(Some((Fault::Stuck, "accept")));
+    rig.advance_to("2026-03-06T08:00:00Z").await;
+    rig.redeploy(&id, &schedule).await;
+    rig.store.fail(None);
+    rig.settle().await;
+    rig.expect(&["2026-03-06T08:00:00Z"]).await;
+    assert_eq!(rig.results().await, [Some(ResultType::Completed)]);
+}
+
+#[tokio::test]
+async fn an_instance_that_is_not_active_takes_no_tick_w7() {
+    let rig = Rig::new("2026-03-06T07:30:00Z").await;
+    let id = rig.deploy(&values(&Schedule::cron("@hourly"))).await;
+    let instances = &rig.runner.engine.instances;
+    // It was closed a moment ago, and the timer has not been told yet.
+    let mut closed = Instance::clone(&*instances.get(&id).unwrap());
+    closed.facts.status = InstanceStatus::Deploying;
+    instances.put(Arc::new(closed));
+    rig.advance_to("2026-03-06T08:30:00Z").await;
+    rig.expect(&[]).await;
+    // What was due is run when the deploy has ended.
+    rig.redeploy(&id, &values(&Schedule::cron("@hourly"))).await;
+    rig.expect(&["2026-03-06T08:00:00Z"]).await;
 }

@@ -112,8 +112,10 @@ impl Player {
         let rules = &FLOWS[flow];
         let now = self.world.clock.now();
         let body = serde_json::to_value(&order).unwrap();
+        self.reference.in_doubt = self.world.store.failed_lately();
         let answer = self.world.post(&self.instance, rules.key, &body).await;
         self.read_history();
+        self.reference.in_doubt = false;
         let remembered = order
             .dedupe
             .filter(|_| rules.window.is_some())

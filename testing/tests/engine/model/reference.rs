@@ -44,6 +44,8 @@ pub(crate) struct Reference {
     pub(crate) ids: Vec<ExecutionId>,
     /// Those that somebody asked to cancel.
     pub(crate) to_cancel: HashSet<ExecutionId>,
+    /// Whether the engine may not know yet what is on disk, because an answer got lost.
+    pub(crate) in_doubt: bool,
     /// Author code that runs.
     present: HashSet<ExecutionId>,
     /// Steps whose result is durable: a journal and a count.
@@ -91,7 +93,7 @@ impl Reference {
 
     fn committed(&mut self, at: Timestamp, point: &str, writes: &[Write]) {
         let accepted: Vec<&Accept> = writes.iter().filter_map(accept_of).collect();
-        if point == "accept" {
+        if point == "accept" && !self.in_doubt {
             self.check_retries_give_way(&accepted, writes);
         }
         for write in writes {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use runner::record::{Execution, StepRecord};
 use runner::store::{ExecutionFilter, SqliteStore, Store as _};
+use sdk::Timestamp;
 
 use super::Delivery;
 
@@ -32,6 +33,8 @@ pub(crate) struct Evidence {
 pub(crate) struct Stored {
     pub(crate) execution: Execution,
     pub(crate) body: Option<Bytes>,
+    /// The nominal time of the tick that it stands for.
+    pub(crate) tick: Option<Timestamp>,
     pub(crate) steps: Vec<StepRecord>,
 }
 
@@ -56,8 +59,10 @@ pub(crate) async fn read_stored(store: &SqliteStore) -> Vec<Stored> {
     for execution in executions(store).await {
         let payload = store.payload(&execution.id).await.unwrap();
         let steps = store.steps(&execution.journal).await.unwrap();
+        let tick = payload.as_ref().and_then(|payload| payload.tick.as_ref());
         all.push(Stored {
-            body: payload.map(|payload| payload.raw_body.clone()),
+            tick: tick.map(|tick| tick.nominal),
+            body: payload.as_ref().map(|payload| payload.raw_body.clone()),
             steps,
             execution,
         });
@@ -75,7 +80,7 @@ pub(crate) async fn read_image(store: &SqliteStore, held: Vec<String>, effects: 
     for execution in executions(store).await {
         if execution.flow.as_str() == "steps" {
             for step in store.steps(&execution.journal).await.unwrap() {
-                let place = (step.journal.to_string(), step.step.name.to_string());
+                let place = (step.journal.to_string(), step.step.name.clone());
                 image.finished_steps.insert(place);
             }
         }

@@ -1,0 +1,280 @@
+//! What a simulation remembers of its store beside what the store keeps: which execution changed which state, and every secret that an
+//! instance ever had, so that a report shows none of them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use runner::instance::Instance;
+use runner::record::{
+    Execution, LogRecord, StateEntry, StateKey, StepRecord, StoredAnswer, StoredOutput,
+    StoredPayload,
+};
+use runner::redaction::Redactor;
+use runner::store::{
+    Commit, Committed, Cursor, ExecutionFilter, InstanceRecord, Store, StoreResult, Write,
+};
+use runner::vault::Vault;
+use sdk::Timestamp;
+use sdk::host::BoxFuture;
+use sdk::id::{ExecutionId, FlowKey, InstanceId};
+use sdk::integration::BuiltIntegration;
+use sdk::state::StateScope;
+use serde::Serialize;
+use serde_json::Value;
+
+/// A change of one value of the state.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StateReport {
+    /// The scope and the key, as in [`Timeline::state`](crate::Timeline::state).
+    pub key: String,
+    /// The new value; null if the key was removed.
+    pub value: Value,
+}
+
+/// What was seen of a store. Clones are the same witness.
+#[derive(Clone)]
+pub(crate) struct Witness {
+    integration: BuiltIntegration,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    changes: HashMap<ExecutionId, Vec<StateReport>>,
+    /// What was sealed, and what takes it out of text.
+    redactors: Vec<(Vec<u8>, Redactor)>,
+}
+
+impl Witness {
+    pub(crate) fn new(integration: BuiltIntegration) -> Self {
+        Self {
+            integration,
+            seen: Arc::default(),
+        }
+    }
+
+    /// Returns what an execution changed in the state, in the order of the commit.
+    pub(crate) fn changes_of(&self, execution: &ExecutionId) -> Vec<StateReport> {
+        self.seen()
+            .changes
+            .get(execution)
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Puts the name of its config variable in the place of each secret that an instance has or had.
+    pub(crate) fn text(&self, text: &str) -> String {
+        let seen = self.seen();
+        seen.redactors
+            .iter()
+            .fold(text.to_owned(), |text, (_, redactor)| redactor.text(&text))
+    }
+
+    /// As [`text`](Self::text), for every text and key in a JSON value.
+    pub(crate) fn value(&self, value: Value) -> Value {
+        let seen = self.seen();
+        seen.redactors
+            .iter()
+            .fold(value, |value, (_, redactor)| redactor.value(value))
+    }
+
+    /// Learns the secrets before anything can use them.
+    fn learn(&self, commit: &Commit) {
+        for write in &commit.writes {
+            let Write::PutInstance(record) = write else {
+                continue;
+            };
+            let known = |(sealed, _): &(Vec<u8>, Redactor)| *sealed == record.sealed;
+            if self.seen().redactors.iter().any(known) {
+                continue;
+            }
+            if let Ok(instance) = Instance::read(record, &Vault::clear(), &self.integration, "") {
+                let entry = (record.sealed.clone(), instance.redactor);
+                self.seen().redactors.push(entry);
+            }
+        }
+    }
+
+    fn note(&self, execution: ExecutionId, changes: Vec<StateReport>) {
+        self.seen()
+            .changes
+            .entry(execution)
+            .or_default()
+            .extend(changes);
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns the execution that a commit ends, and its changes of state: both stand in one commit (G3).
+fn changes(commit: &Commit) -> Option<(ExecutionId, Vec<StateReport>)> {
+    let end = commit.writes.iter().find_map(|write| match write {
+        Write::Finish(finish) => Some(finish.id.clone()),
+        _ => None,
+    })?;
+    let changes = commit.writes.iter().filter_map(|write| match write {
+        Write::State(change) => Some(StateReport::of(&change.key, change.value.clone())),
+        _ => None,
+    });
+    Some((end, changes.collect()))
+}
+
+/// A store with a witness.
+pub(crate) struct WitnessedStore {
+    inner: Arc<dyn Store>,
+    witness: Witness,
+}
+
+impl WitnessedStore {
+    pub(crate) fn new(inner: Arc<dyn Store>, witness: Witness) -> Self {
+        Self { inner, witness }
+    }
+}
+
+impl Store for WitnessedStore {
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, StoreResult<Committed>> {
+        self.witness.learn(&commit);
+        let ended = changes(&commit);
+        let committed = self.inner.commit(commit);
+        Box::pin(async move {
+            let committed = committed.await?;
+            if let (Committed::Done, Some((execution, changes))) = (&committed, ended) {
+                self.witness.note(execution, changes);
+            }
+            Ok(committed)
+        })
+    }
+
+    fn execution<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+    ) -> BoxFuture<'a, StoreResult<Option<Execution>>> {
+        self.inner.execution(id)
+    }
+
+    fn payload<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+    ) -> BoxFuture<'a, StoreResult<Option<Arc<StoredPayload>>>> {
+        self.inner.payload(id)
+    }
+
+    fn output<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+    ) -> BoxFuture<'a, StoreResult<Option<StoredOutput>>> {
+        self.inner.output(id)
+    }
+
+    fn answer<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+    ) -> BoxFuture<'a, StoreResult<Option<StoredAnswer>>> {
+        self.inner.answer(id)
+    }
+
+    fn steps<'a>(
+        &'a self,
+        journal: &'a ExecutionId,
+    ) -> BoxFuture<'a, StoreResult<Vec<StepRecord>>> {
+        self.inner.steps(journal)
+    }
+
+    fn logs<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+        from: u32,
+        limit: u32,
+    ) -> BoxFuture<'a, StoreResult<Vec<LogRecord>>> {
+        self.inner.logs(id, from, limit)
+    }
+
+    fn executions<'a>(
+        &'a self,
+        filter: &'a ExecutionFilter,
+        cursor: Option<&'a Cursor>,
+        limit: u32,
+    ) -> BoxFuture<'a, StoreResult<Vec<Execution>>> {
+        self.inner.executions(filter, cursor, limit)
+    }
+
+    fn unfinished(&self, after: u64, limit: u32) -> BoxFuture<'_, StoreResult<Vec<Execution>>> {
+        self.inner.unfinished(after, limit)
+    }
+
+    fn last_position(&self) -> BoxFuture<'_, StoreResult<u64>> {
+        self.inner.last_position()
+    }
+
+    fn state<'a>(&'a self, key: &'a StateKey) -> BoxFuture<'a, StoreResult<(Option<Value>, u64)>> {
+        self.inner.state(key)
+    }
+
+    fn states<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+    ) -> BoxFuture<'a, StoreResult<Vec<(StateKey, StateEntry)>>> {
+        self.inner.states(instance)
+    }
+
+    fn state_size<'a>(&'a self, instance: &'a InstanceId) -> BoxFuture<'a, StoreResult<u64>> {
+        self.inner.state_size(instance)
+    }
+
+    fn instances(&self) -> BoxFuture<'_, StoreResult<Vec<Arc<InstanceRecord>>>> {
+        self.inner.instances()
+    }
+
+    fn last_ticks<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+    ) -> BoxFuture<'a, StoreResult<Vec<(FlowKey, Timestamp)>>> {
+        self.inner.last_ticks(instance)
+    }
+
+    fn check(&self) -> BoxFuture<'_, StoreResult<()>> {
+        self.inner.check()
+    }
+}
+
+impl fmt::Debug for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Witness")
+            .field("integration", &self.integration.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StateReport {
+    pub(crate) fn of(key: &StateKey, value: Option<Value>) -> Self {
+        Self {
+            key: Self::place(key),
+            value: value.unwrap_or_default(),
+        }
+    }
+
+    /// Shows scope and key: `instance of adds: total`.
+    pub(crate) fn place(key: &StateKey) -> String {
+        let scope = match key.scope {
+            StateScope::Execution => "execution",
+            StateScope::Instance => "instance",
+            StateScope::CrossFlow => "cross_flow",
+            StateScope::Integration => "integration",
+        };
+        let owner = match &*key.owner {
+            "" => String::new(),
+            owner => format!(" of {owner}"),
+        };
+        format!("{scope}{owner}: {}", key.key)
+    }
+
+    pub(crate) fn redacted(self, witness: &Witness) -> Self {
+        Self {
+            key: witness.text(&self.key),
+            value: witness.value(self.value),
+        }
+    }
+}
