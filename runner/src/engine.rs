@@ -68,6 +68,8 @@ struct Job {
     flow: Arc<FlowParts>,
     /// `None` is read from the store when its turn comes, so that a long backlog is small.
     payload: Option<Arc<StoredPayload>>,
+    /// The payload as it was read at the door, for a run that starts at once: nothing is read twice.
+    read: Option<Payload>,
     /// Whether its start is counted on disk already.
     counted: bool,
     /// Whether its journal may hold something.
@@ -365,6 +367,9 @@ impl Engine {
             execution,
             instance: invocation.instance,
             flow: invocation.flow,
+            // Only of a webhook is it certain that the stored bytes read as this payload does.
+            read: (invocation.invoked_by == InvokedBy::Webhook && stored.trigger_body.is_none())
+                .then_some(invocation.payload),
             payload: Some(Arc::new(stored)),
             counted: false,
             resumed: false,
@@ -376,6 +381,7 @@ impl Engine {
     fn take_up(self: &Arc<Self>, mut job: Job, place: Option<LaneId>, entry: Entry) {
         match (entry, place) {
             (Entry::Wait, Some(lane)) => {
+                job.read = None;
                 if self.lanes.waiting() > PAYLOADS_IN_MEMORY {
                     job.payload = None;
                 }

@@ -345,13 +345,11 @@ fn show(request: &RecordedRequest) -> String {
 }
 
 fn list<'a>(requests: impl Iterator<Item = &'a RecordedRequest>) -> String {
-    let lines: String = requests
-        .flat_map(|request| ["\n  ".to_owned(), show(request)])
-        .collect();
+    let lines: Vec<String> = requests.map(show).collect();
     if lines.is_empty() {
         " nothing".to_owned()
     } else {
-        lines
+        format!("\n  {}", lines.join("\n  "))
     }
 }
 

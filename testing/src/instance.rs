@@ -293,7 +293,7 @@ impl<C> SimulatedInstance<C> {
             .map(|(_, flow)| (self.number, flow.to_string()));
         self.world.did(Act::Send {
             to,
-            request: request.clone(),
+            request: Box::new(request.clone()),
         });
     }
 

@@ -31,6 +31,8 @@
 //! # testing::Result::<()>::Ok(())
 //! # }).unwrap();
 //! ```
+//!
+//! The guide `docs/guide/testing.md` goes from zero to a snapshot, and on to time, other systems, known senders and recorded answers.
 
 mod body;
 mod cassette;

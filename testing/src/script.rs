@@ -9,7 +9,6 @@ use sdk::config::ConfigValues;
 use sdk::id::FlowKey;
 
 /// One thing that a test did. Instances go by the order in which they were deployed.
-#[expect(clippy::large_enum_variant, reason = "a script has few of them")]
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     /// Deployed an instance.
@@ -32,7 +31,7 @@ pub(crate) enum Act {
     /// Sent a request: to a flow of an instance, or to where it says.
     Send {
         to: Option<(usize, String)>,
-        request: Request<Bytes>,
+        request: Box<Request<Bytes>>,
     },
     /// Moved time on.
     Advance(Duration),

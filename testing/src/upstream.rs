@@ -195,7 +195,11 @@ impl Log {
             }
         }
         if self.unknown > 0 {
-            let _ = write!(text, "\n  {} requests were not in the script", self.unknown);
+            let _ = write!(
+                text,
+                "\n  requests that are not in the script: {}",
+                self.unknown
+            );
         }
         if text.is_empty() {
             return None;

@@ -13,7 +13,7 @@ use runner::ports::Ports;
 use runner::record::{Execution, Function, InvokedBy, ResultType, Status, StoredPayload};
 use runner::settings::Settings;
 use runner::spawn::Runtimes;
-use runner::store::{Accept, Commit, SqliteOptions, SqliteStore, Store, Write};
+use runner::store::{Accept, Commit, SqliteOptions, SqliteStore, Store as _, Write};
 use runner::vault::Vault;
 use sdk::host::BoxFuture;
 use sdk::id::{ExecutionId, InstanceId};

@@ -69,7 +69,7 @@ fn request() -> DeployRequest {
 /// Waits until every schedule has run once, and says so if one does not, or runs twice.
 fn wait(wanted: usize) -> Result<Vec<u64>> {
     let begun = Instant::now();
-    while orders::lag_count() < wanted && begun.elapsed() < Duration::from_secs(60) {
+    while orders::lag_count() < wanted && begun.elapsed() < Duration::from_mins(1) {
         std::thread::sleep(Duration::from_millis(5));
     }
     // One that ran twice would show up now.

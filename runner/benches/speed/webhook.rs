@@ -129,9 +129,10 @@ fn compare(
     bare: &Side<'_>,
     rows: &mut Vec<Row>,
 ) -> Result<()> {
-    let name = match name.contains("c=") {
-        true => name.to_owned(),
-        false => format!("{name}, c={connections}"),
+    let name = if name.contains("c=") {
+        name.to_owned()
+    } else {
+        format!("{name}, c={connections}")
     };
     scale.say(&name);
     let (mut rates, mut sustained, mut processor) = (Vec::new(), Vec::new(), Vec::new());

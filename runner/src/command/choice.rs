@@ -36,9 +36,12 @@ impl Session<'_> {
 
     /// Returns the id of the instance that is named by id or name. One that is not there is taken for the id of a removed one, whose
     /// executions are kept.
-    pub(super) async fn instance_id(&self, named: &str) -> Result<String, Refusal> {
+    pub(super) async fn instance_id(&mut self, named: &str) -> Result<String, Refusal> {
         let all = chosen(&self.instances().await?);
         if !all.iter().any(|one| one.id == named || one.name == named) {
+            self.console.note(&format!(
+                "there is no instance `{named}` now; looking for one with this id that was removed"
+            ));
             return Ok(named.to_owned());
         }
         let one = choose(&all, Some(named)).map_err(Refusal::new)?;

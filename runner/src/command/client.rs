@@ -103,13 +103,13 @@ impl Client {
         resource: &Resource,
         body: Option<&Value>,
     ) -> Result<Value, Refusal> {
-        let response = self.exchange(method, resource, body).await?;
+        let response = self.exchange(&method, resource, body).await?;
         let status = response.status();
         let body = Limited::new(response.into_body(), LARGEST_ANSWER);
         let bytes = body
             .collect()
             .await
-            .map_err(|fault| self.broken_off(&reason(&*fault)))?
+            .map_err(|fault| self.broken_off(&method, &reason(&*fault)))?
             .to_bytes();
         if status.is_success() && bytes.is_empty() {
             return Ok(Value::Null);
@@ -151,7 +151,7 @@ impl Client {
 
     /// Opens a stream of events.
     pub(super) async fn stream(&self, resource: &Resource) -> Result<Events<'_>, Refusal> {
-        let response = self.exchange(Method::GET, resource, None).await?;
+        let response = self.exchange(&Method::GET, resource, None).await?;
         let status = response.status();
         let kind = response.headers().get(CONTENT_TYPE);
         let is_stream = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
@@ -178,7 +178,7 @@ impl Client {
 
     async fn exchange(
         &self,
-        method: Method,
+        method: &Method,
         resource: &Resource,
         body: Option<&Value>,
     ) -> Result<Response<Incoming>, Refusal> {
@@ -204,14 +204,19 @@ impl Client {
                     self.hint
                 ))
             } else {
-                self.broken_off(&reason(&fault))
+                self.broken_off(method, &reason(&fault))
             }
         })
     }
 
-    fn broken_off(&self, reason: &str) -> Refusal {
+    fn broken_off(&self, method: &Method, reason: &str) -> Refusal {
+        let advice = if method.is_safe() {
+            "try again"
+        } else {
+            "whether the server did it is not known, so look before you repeat it"
+        };
         Refusal::new(format!(
-            "the connection to {} broke off: {reason}; whether the server did it is not known, so look before you repeat it",
+            "the connection to {} broke off: {reason}; {advice}",
             self.base
         ))
     }
@@ -256,7 +261,9 @@ impl Events<'_> {
                         self.reader.feed(&piece);
                     }
                 }
-                Some(Err(fault)) => return Err(self.client.broken_off(&reason(&fault))),
+                Some(Err(fault)) => {
+                    return Err(self.client.broken_off(&Method::GET, &reason(&fault)));
+                }
             }
         }
     }

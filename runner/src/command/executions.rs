@@ -83,7 +83,10 @@ impl Errand for ExecutionsOptions {
             .into_iter()
             .fold(all, |all, (name, value)| all.with(name, value));
         let list = read(session, all, self.cursor, most).await?;
-        session.console.answer(&list, |list| table(items(list)));
+        let on_terminal = session.console.terminal.is_some();
+        session
+            .console
+            .answer(&list, |list| table(items(list), on_terminal));
         if let Some(cursor) = list.get("next_cursor").and_then(Value::as_str) {
             session.console.note(&format!(
                 "there are more: raise `--limit`, or go on with `--cursor {cursor}`"
@@ -110,14 +113,21 @@ impl Errand for CancelOptions {
         let cancelled = session.wait("cancelling", cancelled).await?;
         session
             .console
-            .answer(&cancelled, |execution| table([execution]));
+            .answer(&cancelled, |execution| table([execution], false));
         Ok(())
     }
 }
 
-/// Returns what people see of executions in a list.
-fn table<'a>(executions: impl IntoIterator<Item = &'a Value>) -> Table {
-    Table::of(executions, &COLUMNS)
+/// Returns what people see of executions in a list. On a terminal there is little room, and often one instance.
+fn table<'a>(executions: impl IntoIterator<Item = &'a Value>, on_terminal: bool) -> Table {
+    let executions: Vec<&Value> = executions.into_iter().collect();
+    let mut instances: Vec<_> = executions.iter().map(|one| one.get("instance")).collect();
+    instances.dedup();
+    let needs_instance = !on_terminal || instances.len() > 1;
+    let columns = COLUMNS
+        .into_iter()
+        .filter(|(title, _)| needs_instance || *title != "INSTANCE");
+    Table::of(executions, &columns.collect::<Vec<_>>())
 }
 
 /// Shows an execution to people.

@@ -50,7 +50,7 @@ impl Filter {
     /// Returns the filter in the words of the management API.
     pub(super) async fn words(
         &self,
-        session: &Session<'_>,
+        session: &mut Session<'_>,
     ) -> Result<Vec<(&'static str, String)>, Refusal> {
         let mut words = Vec::new();
         let mut add = |name: &'static str, value: Option<String>| {

@@ -21,11 +21,13 @@ pub(super) struct KeysOptions {
     #[arg(long, requires = "flow")]
     make: bool,
     /// Revoke the key with this id.
+    // An id may begin with a hyphen: it is random.
     #[arg(
         long,
         value_name = "KEY-ID",
         requires = "flow",
-        conflicts_with = "make"
+        conflicts_with = "make",
+        allow_hyphen_values = true
     )]
     revoke: Option<String>,
 }

@@ -117,21 +117,8 @@ mod tests {
     use clap::{CommandFactory as _, Parser as _};
 
     use super::super::Arguments;
+    use super::super::tests::words;
     use super::*;
-
-    /// Splits as a shell does, as far as the examples need it.
-    fn words(line: &str) -> Vec<String> {
-        let pieces = line.split('\'').enumerate();
-        let mut words = Vec::new();
-        for (place, piece) in pieces {
-            if place % 2 == 1 {
-                words.push(piece.to_owned());
-            } else {
-                words.extend(piece.split_whitespace().map(str::to_owned));
-            }
-        }
-        words
-    }
 
     #[test]
     fn every_command_has_an_example_and_every_example_is_understood() {

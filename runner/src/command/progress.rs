@@ -22,6 +22,7 @@ pub(super) async fn waiting<F: Future>(shows: bool, what: &'static str, future: 
     let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     spinner.set_style(style("{spinner} {msg} ({elapsed})"));
     spinner.set_message(what);
+    spinner.set_elapsed(PATIENCE);
     spinner.enable_steady_tick(Duration::from_millis(100));
     let output = future.await;
     spinner.finish_and_clear();

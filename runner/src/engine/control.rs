@@ -145,6 +145,7 @@ impl Engine {
             instance,
             flow: Arc::clone(flow),
             payload: Some(replayed(&payload, from)),
+            read: None,
             counted: false,
             resumed: !steps.is_empty(),
         };

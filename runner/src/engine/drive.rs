@@ -9,7 +9,7 @@ use sdk::host::LogLevel;
 use sdk::queue::Poison;
 use tokio::sync::oneshot;
 
-use super::{Engine, Job, Outcome, OutcomeError, Running, lock};
+use super::{Engine, Job, Outcome, OutcomeError, lock};
 use crate::decode::BodyLimits;
 use crate::envelope::store_output;
 use crate::execution::{self, Dispatch, Ended, Finished, Run, time_limit_text};
@@ -93,6 +93,10 @@ impl Engine {
         let stored = self.payload_of(job).await?;
         // Kept from here on: what follows this execution, such as its retry, is given the same.
         job.payload = Some(Arc::clone(&stored));
+        let payload = match job.read.take() {
+            Some(payload) => payload,
+            None => stored.to_payload(&self.body_limits())?,
+        };
         let execution = &job.execution;
         let (steps, log_lines) = if job.resumed {
             let steps = self
@@ -121,7 +125,7 @@ impl Engine {
             invoked_by: execution.invoked_by,
             accepted_at: execution.accepted_at,
             invoke_url: stored.invoke_url.clone(),
-            payload: stored.to_payload(&self.body_limits())?,
+            payload,
             triggered: stored.triggered.clone(),
             trigger_state: stored.trigger_state.clone(),
             steps,

@@ -56,13 +56,18 @@ impl Engine {
     pub(super) fn recovered(&self, execution: Execution) -> Option<Job> {
         let instance = self.instances.get(&execution.instance)?;
         let flow = Arc::clone(self.ports.integration.flow(execution.flow.as_str())?);
+        // One that was never started, goes on with nothing and had no trigger has left neither steps nor lines.
+        let untouched = execution.started_at.is_none()
+            && execution.journal == execution.id
+            && flow.functions.on_trigger.is_none();
         Some(Job {
             execution,
             instance,
             flow,
             payload: None,
+            read: None,
             counted: false,
-            resumed: true,
+            resumed: !untouched,
         })
     }
 

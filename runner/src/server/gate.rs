@@ -5,6 +5,7 @@
 //! written in their turn, behind the answers to earlier requests.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -123,16 +124,14 @@ impl Gate {
         let _ = timeout(self.limits.linger, forget).await;
     }
 
-    /// Reads what the socket has; 0 at its end.
+    /// Reads what the socket has; 0 at its end. It is read to a place on the stack first: so a connection holds as much memory as it has
+    /// received, and a socket that is found empty is not asked again.
     fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.stream.poll_read_ready(context))?;
-            self.received.reserve(PIECE);
-            match self.stream.try_read_buf(&mut self.received) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result),
-            }
-        }
+        let mut piece = [MaybeUninit::uninit(); PIECE];
+        let mut piece = ReadBuf::uninit(&mut piece);
+        ready!(Pin::new(&mut self.stream).poll_read(context, &mut piece))?;
+        self.received.extend_from_slice(piece.filled());
+        Poll::Ready(Ok(piece.filled().len()))
     }
 
     /// Waits for a head, judged; false if none will come.

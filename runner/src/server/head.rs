@@ -12,6 +12,9 @@ use super::refusal::Refusal;
 /// What a request line has beside its URL: a method, two spaces, a version.
 const REQUEST_LINE_REST: usize = 64;
 
+/// For so many headers there is room without asking for memory; the default limit.
+const USUAL_HEADERS: usize = 100;
+
 /// What the bytes received so far amount to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Head {
@@ -27,8 +30,13 @@ pub(super) enum Head {
 ///
 /// The answer to give, if this cannot become a request that the handler should see.
 pub(super) fn examine(bytes: &[u8], limits: &Limits) -> Result<Head, Refusal> {
-    let mut headers = vec![EMPTY_HEADER; limits.header_count];
-    let mut request = Request::new(&mut headers);
+    let mut usual = [EMPTY_HEADER; USUAL_HEADERS];
+    let mut more = Vec::new();
+    let headers = usual.get_mut(..limits.header_count).unwrap_or_else(|| {
+        more.resize(limits.header_count, EMPTY_HEADER);
+        &mut more
+    });
+    let mut request = Request::new(headers);
     let status = request.parse(bytes).map_err(|error| match error {
         Error::TooManyHeaders => Refusal::TooManyHeaders {
             limit: limits.header_count,

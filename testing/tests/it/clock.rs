@@ -27,7 +27,7 @@ fn naps() -> Simulation<()> {
 async fn retries_come_at_their_exact_times() -> Result {
     let lab = naps();
     let instance = lab.deploy(()).await?;
-    let report = instance.webhook::<Naps>().json(&0).send().await;
+    let report = instance.webhook::<Naps>().json(0).send().await;
     assert_eq!(report.status(), 200);
     lab.run_until_idle().await?;
     let times: Vec<String> = instance
@@ -55,7 +55,7 @@ async fn retries_come_at_their_exact_times() -> Result {
 async fn a_run_over_its_time_limit_ends_at_the_limit() -> Result {
     let lab = naps();
     let instance = lab.deploy(()).await?;
-    instance.webhook::<Naps>().json(&1).send().await;
+    instance.webhook::<Naps>().json(1).send().await;
     lab.advance(minutes(14)).await?;
     assert!(instance.executions::<Naps>().await[0].result.is_none());
     lab.advance(minutes(1)).await?;

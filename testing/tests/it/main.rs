@@ -1,5 +1,11 @@
 //! Tests of the simulation itself.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "what the functions beside the tests cannot do fails the test"
+)]
+
 mod cassette;
 mod clock;
 mod fixture;

@@ -33,7 +33,7 @@ const SCRIPT: &[Step] = &[
             .query("tag", "a b")
             .header("x-first", "1")
             .header("x-second", "zwei")
-            .json(&json!({"Payload Key 1": "abc", "Do Thing?": true, "big": 9_007_199_254_740_993_u64}))
+            .json(json!({"Payload Key 1": "abc", "Do Thing?": true, "big": 9_007_199_254_740_993_u64}))
     },
     |lab| to::<Echo>(lab).body("image/png", Bytes::from_static(b"\x89PNG\r\n\x1a\n\0\xff")),
     |lab| {
@@ -44,9 +44,9 @@ const SCRIPT: &[Step] = &[
     },
     |lab| to::<Echo>(lab).method(Method::GET),
     |lab| to::<EchoSync>(lab).text("plain"),
-    |lab| to::<EchoSync>(lab).direct().json(&json!([1, 2.5, null])),
-    |lab| to::<Echo>(lab).synchronous(true).direct().json(&json!({})),
-    |lab| to::<EchoSync>(lab).synchronous(false).json(&json!({})),
+    |lab| to::<EchoSync>(lab).direct().json(json!([1, 2.5, null])),
+    |lab| to::<Echo>(lab).synchronous(true).direct().json(json!({})),
+    |lab| to::<EchoSync>(lab).synchronous(false).json(json!({})),
     |lab| to::<Echo>(lab).body("application/json", "{oops"),
     |lab| {
         to::<Echo>(lab)
@@ -74,19 +74,19 @@ const SCRIPT: &[Step] = &[
     |lab| to::<Slow>(lab).query("ms", 5).direct(),
     |lab| to::<Counter>(lab).direct(),
     |lab| to::<Counter>(lab).direct(),
-    |lab| to::<Caller>(lab).json(&json!({"a": 1})).direct(),
-    |lab| to::<Signed>(lab).json(&json!({"item": "widget"})).signed(),
+    |lab| to::<Caller>(lab).json(json!({"a": 1})).direct(),
+    |lab| to::<Signed>(lab).json(json!({"item": "widget"})).signed(),
     |lab| {
         to::<Signed>(lab)
-            .json(&json!({"item": "widget"}))
+            .json(json!({"item": "widget"}))
             .signed_with("another secret")
     },
-    |lab| to::<Signed>(lab).json(&json!({"item": "widget"})),
-    |lab| to::<Steps>(lab).query("ms", 1).json(&json!({})),
-    |lab| to::<Flaky>(lab).query("succeed_on", 3).json(&json!({})),
-    |lab| to::<Ordered>(lab).json(&json!({"id": 7})),
-    |lab| to::<Ordered>(lab).json(&json!({"id": 7})),
-    |lab| to::<PerKey>(lab).json(&json!({"key": "k", "n": 1})),
+    |lab| to::<Signed>(lab).json(json!({"item": "widget"})),
+    |lab| to::<Steps>(lab).query("ms", 1).json(json!({})),
+    |lab| to::<Flaky>(lab).query("succeed_on", 3).json(json!({})),
+    |lab| to::<Ordered>(lab).json(json!({"id": 7})),
+    |lab| to::<Ordered>(lab).json(json!({"id": 7})),
+    |lab| to::<PerKey>(lab).json(json!({"key": "k", "n": 1})),
 ];
 
 fn config() -> Config {

@@ -211,7 +211,7 @@ async fn the_whole_life_of_an_instance_survives_a_crash_anywhere() -> Result {
     let instance = lab.deploy(config()).await?;
     instance
         .webhook::<lab::Signed>()
-        .json(&serde_json::json!({"a": 1}))
+        .json(serde_json::json!({"a": 1}))
         .signed()
         .send()
         .await;
@@ -224,7 +224,7 @@ async fn the_whole_life_of_an_instance_survives_a_crash_anywhere() -> Result {
     for id in [7, 7, 8] {
         instance
             .webhook::<lab::Ordered>()
-            .json(&serde_json::json!({"id": id}))
+            .json(serde_json::json!({"id": id}))
             .send()
             .await;
     }

@@ -29,13 +29,9 @@ fn adds() -> Simulation<()> {
 async fn a_report_tells_everything() -> Result {
     let lab = adds();
     let instance = lab.deploy(()).await?;
-    let report = instance.webhook::<Adds>().json(&21).send().await;
+    let report = instance.webhook::<Adds>().json(21).send().await;
     insta::assert_yaml_snapshot!(report);
-    instance
-        .webhook::<Adds>()
-        .json(&"not a number")
-        .send()
-        .await;
+    instance.webhook::<Adds>().json("not a number").send().await;
     insta::assert_yaml_snapshot!(instance.timeline().await);
     Ok(())
 }
@@ -46,18 +42,18 @@ async fn an_api_key_is_demanded_once_one_is_set() -> Result {
     let lab = adds();
     let instance = lab.deploy(()).await?;
     assert_eq!(
-        instance.webhook::<Adds>().json(&1).send().await.status(),
+        instance.webhook::<Adds>().json(1).send().await.status(),
         200
     );
     let key = instance.add_api_key::<Adds>().await?;
-    let refused = instance.webhook::<Adds>().json(&1).send().await;
+    let refused = instance.webhook::<Adds>().json(1).send().await;
     assert_eq!(refused.status(), 401);
     assert!(refused.execution.is_none());
     assert_eq!(
         instance
             .webhook::<Adds>()
             .api_key("wrong")
-            .json(&1)
+            .json(1)
             .send()
             .await
             .status(),
@@ -67,7 +63,7 @@ async fn an_api_key_is_demanded_once_one_is_set() -> Result {
         instance
             .webhook::<Adds>()
             .api_key(key)
-            .json(&1)
+            .json(1)
             .send()
             .await
             .status(),
@@ -83,7 +79,7 @@ async fn a_paused_instance_is_closed() -> Result {
     let lab = adds();
     let instance = lab.deploy(()).await?;
     instance.pause().await?;
-    let report = instance.webhook::<Adds>().json(&1).send().await;
+    let report = instance.webhook::<Adds>().json(1).send().await;
     assert_eq!(
         (
             report.status(),
@@ -93,7 +89,7 @@ async fn a_paused_instance_is_closed() -> Result {
     );
     instance.resume().await?;
     assert_eq!(
-        instance.webhook::<Adds>().json(&1).send().await.status(),
+        instance.webhook::<Adds>().json(1).send().await.status(),
         200
     );
     Ok(())
@@ -106,18 +102,18 @@ async fn the_rate_limit_slides_with_the_clock() -> Result {
     let instance = lab.deploy(()).await?;
     for _ in 0..50 {
         assert_eq!(
-            instance.webhook::<Adds>().json(&1).send().await.status(),
+            instance.webhook::<Adds>().json(1).send().await.status(),
             200
         );
     }
-    let refused = instance.webhook::<Adds>().json(&1).send().await;
+    let refused = instance.webhook::<Adds>().json(1).send().await;
     assert_eq!(refused.status(), 429);
     let text = refused.response.body["error"].as_str().unwrap_or_default();
     assert!(text.ends_with("has exceeded maximum allowed throughput of 50 requests/second. Please throttle your requests."), "{text}");
     assert_eq!(instance.executions::<Adds>().await.len(), 50);
     lab.advance(seconds(1)).await?;
     assert_eq!(
-        instance.webhook::<Adds>().json(&1).send().await.status(),
+        instance.webhook::<Adds>().json(1).send().await.status(),
         200
     );
     Ok(())
@@ -135,7 +131,7 @@ async fn an_idempotency_key_makes_two_deliveries_one_execution() -> Result {
         instance
             .webhook::<Adds>()
             .header("idempotency-key", "k-1")
-            .json(&1)
+            .json(1)
             .send()
     };
     let (first, second) = (send().await, send().await);
@@ -164,8 +160,8 @@ async fn instances_share_nothing() -> Result {
         lab.deploy_for("acme", ()).await?,
         lab.deploy_for("other", ()).await?,
     );
-    acme.webhook::<Adds>().json(&5).send().await;
-    other.webhook::<Adds>().json(&7).send().await;
+    acme.webhook::<Adds>().json(5).send().await;
+    other.webhook::<Adds>().json(7).send().await;
     let total = |timeline: testing::Timeline| timeline.state["instance of adds: total"].clone();
     assert_eq!(
         (total(acme.timeline().await), total(other.timeline().await)),

@@ -29,7 +29,7 @@ async fn an_order_is_filed_when_the_warehouse_is_back() -> testing::Result {
     let lab = Simulation::of(Integration::new("orders").flow::<FileOrder>());
     let instance = lab.deploy(Config { warehouse: warehouse.url() }).await?;
 
-    let report = instance.webhook::<FileOrder>().json(&json!({"item": "widget"})).send().await;
+    let report = instance.webhook::<FileOrder>().json(json!({"item": "widget"})).send().await;
     assert_eq!(report.status(), 200); // accepted; the first attempt meets the 503
 
     lab.advance(minutes(4)).await?;

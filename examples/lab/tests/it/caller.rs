@@ -1,6 +1,6 @@
 //! Callers that tell an answer from every way of getting none.
 
-use std::error::Error;
+use std::error::Error as _;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 

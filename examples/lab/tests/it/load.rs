@@ -59,7 +59,8 @@ impl Load {
         let ledger = Ledger::default();
         let (address, _) = watch::channel(None);
         let (stop, _) = watch::channel(false);
-        let pause = Duration::from_secs(1) * u32::try_from(works.len()).unwrap() / per_second;
+        let beat = Duration::from_secs(1) / per_second;
+        let pause = beat * u32::try_from(works.len()).unwrap();
         let callers = works.iter().enumerate().map(|(place, work)| {
             let sender = Sender {
                 ledger: ledger.clone(),
@@ -74,7 +75,7 @@ impl Load {
                 },
             };
             // Each in its own beat.
-            let first = Instant::now() + pause.mul_f64(place as f64 / works.len() as f64);
+            let first = Instant::now() + beat * u32::try_from(place).unwrap();
             spawn(sender.run(first, pause))
         });
         let callers = callers.collect();

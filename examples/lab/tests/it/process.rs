@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
 /// Far beyond every limit in these tests: whoever waits so long has found a fault.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Everything that a server has on disk; one process after another lives in it.
 #[derive(Debug)]

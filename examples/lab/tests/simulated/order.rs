@@ -3,7 +3,6 @@
 use lab::{Ordered, PerKey};
 use serde_json::{Value, json};
 use testing::Result;
-use testing::report::ExecutionReport;
 
 use crate::deploy;
 
@@ -46,9 +45,9 @@ async fn per_key_takes_every_delivery_of_every_key() -> Result {
     lab.run_until_idle().await?;
     let runs = instance.executions::<PerKey>().await;
     assert_eq!(runs.len(), 6);
-    runs.iter().for_each(|run: &ExecutionReport| {
+    for run in &runs {
         run.assert_completed();
-    });
+    }
     Ok(())
 }
 

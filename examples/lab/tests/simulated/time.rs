@@ -1,9 +1,7 @@
 //! What happens when.
 
-use std::time::Duration;
-
 use lab::{Flaky, OnDeploy, OnRemove, Steps, Tick};
-use sdk::time::{days, seconds};
+use sdk::time::{days, minutes};
 use serde_json::json;
 use testing::Result;
 
@@ -83,7 +81,7 @@ async fn tick_runs_once_a_minute_all_day() -> Result {
     let ticks = instance.executions::<Tick>().await;
     assert_eq!(ticks.len(), 24 * 60);
     for (number, tick) in ticks.iter().enumerate() {
-        let expected = ticks[0].accepted_at + seconds(60) * u32::try_from(number)?;
+        let expected = ticks[0].accepted_at + minutes(1) * u32::try_from(number)?;
         assert_eq!(tick.output["tick"]["nominal"], expected.to_string());
         assert_eq!(tick.accepted_at, expected);
     }
@@ -99,12 +97,12 @@ async fn tick_runs_once_a_minute_all_day() -> Result {
 #[tokio::test]
 async fn tick_rests_while_the_instance_is_paused() -> Result {
     let (lab, instance) = deploy().await?;
-    lab.advance(Duration::from_secs(120)).await?;
+    lab.advance(minutes(2)).await?;
     instance.pause().await?;
     assert_eq!(instance.next_fire::<Tick>(), None);
-    lab.advance(Duration::from_secs(600)).await?;
+    lab.advance(minutes(10)).await?;
     instance.resume().await?;
-    lab.advance(Duration::from_secs(60)).await?;
+    lab.advance(minutes(1)).await?;
     assert_eq!(instance.executions::<Tick>().await.len(), 3);
     Ok(())
 }

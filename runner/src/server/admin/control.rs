@@ -1,6 +1,6 @@
 //! What an operator does with executions: cancel, replay, dismiss (E28).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -133,16 +133,8 @@ pub(super) async fn replay_many(
         ));
     }
     let chosen = executions::find(&admin, &filter, bulk.cursor.as_deref(), limit).await?;
-    let mut items = Vec::new();
-    let mut chains = BTreeSet::new();
-    for execution in &chosen.items {
-        // The newest attempt stands for all of them: one delivery is not run again for each of its attempts.
-        if chains.insert(execution.first_of_chain().clone()) {
-            items.push(execution);
-        }
-    }
     let mut answers = Vec::new();
-    for execution in items.into_iter().rev() {
+    for execution in last_attempts(&chosen.items).into_iter().rev() {
         answers.push(replay_one(&admin, execution, bulk.from).await?);
     }
     Ok(Json(BulkReplayed {
@@ -153,6 +145,19 @@ pub(super) async fn replay_many(
         items: answers,
         next_cursor: chosen.next_cursor,
     }))
+}
+
+/// Returns the last attempt of each delivery, in the order of the list: one delivery is not run again for each of its attempts. A retry
+/// may be as old as the attempt before it, so their order in the list says nothing.
+fn last_attempts(executions: &[Execution]) -> Vec<&Execution> {
+    let mut last: BTreeMap<&ExecutionId, u32> = BTreeMap::new();
+    for execution in executions {
+        let attempt = last.entry(execution.first_of_chain()).or_default();
+        *attempt = execution.attempt.max(*attempt);
+    }
+    let is_last =
+        |execution: &&Execution| last.get(execution.first_of_chain()) == Some(&execution.attempt);
+    executions.iter().filter(is_last).collect()
 }
 
 /// Replays one of many; a store that fails ends it all.

@@ -80,7 +80,7 @@ pub(crate) async fn read_image(store: &SqliteStore, held: Vec<String>, effects: 
     for execution in executions(store).await {
         if execution.flow.as_str() == "steps" {
             for step in store.steps(&execution.journal).await.unwrap() {
-                let place = (step.journal.to_string(), step.step.name.to_string());
+                let place = (step.journal.to_string(), step.step.name.clone());
                 image.finished_steps.insert(place);
             }
         }

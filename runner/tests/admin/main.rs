@@ -1,0 +1,25 @@
+//! The management API, driven without a socket: every route, good and bad (section 3 of the operation contract).
+#![cfg(feature = "server")]
+
+#[cfg(test)]
+mod access;
+#[cfg(test)]
+mod caller;
+#[cfg(test)]
+mod document;
+#[cfg(test)]
+mod executions;
+#[cfg(test)]
+mod flows;
+#[cfg(test)]
+mod instances;
+#[cfg(test)]
+mod logs;
+#[cfg(test)]
+mod openapi;
+#[cfg(test)]
+mod probes;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod store;
