@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::caller::{Answer, call, get, post, spawn};
@@ -81,6 +81,18 @@ async fn e27_flows_that_block_every_thread_do_not_hold_up_ingress_management_or_
     }
 }
 
+/// Lets the process die as soon as this execution has been started in it, and starts the next one.
+async fn die_of(home: &Home, server: Server, poison: &str, last_start: &mut Value) -> Server {
+    let path = format!("/api/executions/{poison}");
+    *last_start = eventually(PATIENCE, "the next start", || async {
+        let start = server.api(&path).await.json()["started_at"].clone();
+        (start != *last_start).then_some(start)
+    })
+    .await;
+    server.kill().await;
+    home.start().await
+}
+
 /// The lab has no flow that kills its process; here the process dies while a flow runs, which is all that the next start can see.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f14_what_runs_while_the_process_dies_three_times_is_set_aside_and_the_rest_goes_on() {
@@ -88,12 +100,9 @@ async fn f14_what_runs_while_the_process_dies_three_times_is_set_aside_and_the_r
     let mut server = home.start().await;
     let poison = invoke(&home, &server, "slow?ms=600000", false).await;
     let poison = poison.execution().unwrap().to_owned();
-    let path = format!("/api/executions/{poison}");
+    let mut last_start = json!(null);
     for _ in 0..3 {
-        let execution = server.api(&path).await.json();
-        assert_eq!(execution["status"], "RUNNING", "{execution}");
-        server.kill().await;
-        server = home.start().await;
+        server = die_of(&home, server, &poison, &mut last_start).await;
     }
     let execution = server.outcome(&poison).await;
     assert_eq!(execution["status"], "ERROR");
@@ -120,17 +129,9 @@ async fn f14_those_that_run_beside_it_are_not_set_aside_with_it() {
     }
     let poison = invoke(&home, &server, "slow?ms=600000", false).await;
     let poison = poison.execution().unwrap().to_owned();
-    let path = format!("/api/executions/{poison}");
     let mut last_start = json!(null);
     for _ in 0..3 {
-        // The process dies whenever this one runs.
-        last_start = eventually(PATIENCE, "the next start", || async {
-            let start = server.api(&path).await.json()["started_at"].clone();
-            (start != last_start).then_some(start)
-        })
-        .await;
-        server.kill().await;
-        server = home.start().await;
+        server = die_of(&home, server, &poison, &mut last_start).await;
     }
     assert_eq!(server.outcome(&poison).await["status"], "ERROR");
     for id in innocent {
