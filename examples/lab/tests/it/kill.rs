@@ -64,7 +64,6 @@ async fn settle(home: &Home, load: Load, images: Vec<Image>) -> Evidence {
         images,
         effects: home.effects(),
         log: home.log(),
-        in_flight: MIXED.len(),
         is_graceful: false,
     }
 }

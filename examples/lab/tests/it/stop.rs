@@ -41,7 +41,6 @@ async fn g8_sigterm_under_load_answers_what_was_read_and_loses_nothing() {
         images: Vec::new(),
         effects: home.effects(),
         log: home.log(),
-        in_flight: MIXED.len(),
         // A request without an answer has no execution: it was never read.
         is_graceful: true,
     };

@@ -6,7 +6,7 @@ use std::fmt;
 use runner::record::{InvokedBy, ResultType, Status};
 use serde_json::Value;
 
-use super::evidence::{Evidence, Stored};
+use super::evidence::{Evidence, Image, Stored};
 use super::{Delivery, Reply, order};
 
 /// A promise that was not kept.
@@ -149,7 +149,12 @@ fn effects_are_there_and_bounded(findings: &mut Findings, evidence: &Evidence) {
         *counts.entry(line).or_default() += 1;
     }
     let extra = evidence.effects.len() - counts.len();
-    let most = evidence.images.len() * evidence.in_flight;
+    // Each execution that a kill interrupts was at one effect at most.
+    let interrupted = |image: &Image| {
+        let executions = image.executions.values();
+        executions.filter(|it| !it.status.is_final()).count()
+    };
+    let most: usize = evidence.images.iter().map(interrupted).sum();
     findings.check(extra <= most, "I3", || {
         format!("{extra} effects came again, and kills explain at most {most}")
     });

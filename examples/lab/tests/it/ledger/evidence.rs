@@ -22,8 +22,6 @@ pub(crate) struct Evidence {
     pub(crate) effects: Vec<String>,
     /// What the servers wrote to standard error.
     pub(crate) log: String,
-    /// How many runs there can have been at once: the most that one kill can make run again.
-    pub(crate) in_flight: usize,
     /// Whether a request without an answer has no execution: nothing was killed.
     pub(crate) is_graceful: bool,
 }

@@ -121,7 +121,6 @@ fn sound() -> Evidence {
         images: vec![image],
         effects: effects.map(str::to_owned).into(),
         log: r#"{"timestamp":"2026-01-01T00:00:00Z","level":"INFO"}"#.to_owned(),
-        in_flight: 1,
         is_graceful: false,
     }
 }
