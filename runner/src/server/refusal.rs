@@ -1,6 +1,6 @@
 //! What the listener answers without asking the handler.
 
-use http::header::{CONNECTION, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
 use super::body::Body;
@@ -67,6 +67,9 @@ impl Refusal {
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if matches!(self, Self::Stopped) {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
         if !self.keeps_connection() {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }

@@ -20,7 +20,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
         "sdk",
         &[
             &["error", "id", "secret", "time"],
-            &["query", "queue", "retry", "schedule", "signature"],
+            &["json", "query", "queue", "retry", "schedule", "signature"],
             &["body", "config", "trigger"],
             &["connection", "options", "payload"],
             &["response"],
