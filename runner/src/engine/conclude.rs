@@ -179,9 +179,10 @@ impl Engine {
         let mut in_doubt = false;
         loop {
             let id = &job.execution.id;
-            let found = match in_doubt {
-                true => self.ports.store.execution(id).await,
-                false => Ok(None),
+            let found = if in_doubt {
+                self.ports.store.execution(id).await
+            } else {
+                Ok(None)
             };
             let fault = match found {
                 Ok(Some(execution)) if execution.status.is_final() => return Recorded::Done,

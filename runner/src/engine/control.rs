@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::recovery::Found;
 use super::{AcceptError, Engine, Job, Outcome, OutcomeError, lock};
-use crate::lane::LaneId;
+use crate::lane::{Entry, LaneId};
 use crate::record::{
     Execution, Function, InvokedBy, PendingState, ResultType, Status, StepRecord, StoredPayload,
 };
@@ -221,14 +221,19 @@ impl Engine {
             ReplayFrom::FailedStep => store.steps(&original.journal).await?,
         };
         let in_place = self.is_held_for(&original);
-        let job = Job {
-            execution: self.replay_of(&original, in_place),
+        let mut job = Job {
+            execution: self.replay_of(&original),
             instance,
             flow: Arc::clone(flow),
             payload: Some(replayed(&original, &payload, from)),
             read: None,
             counted: false,
             resumed: !steps.is_empty(),
+        };
+        let place = if in_place {
+            None
+        } else {
+            self.place_for(&mut job)
         };
         let replay = job.execution.id.clone();
         let mut writes = vec![Write::Accept(Box::new(Accept {
@@ -254,32 +259,43 @@ impl Engine {
                 dead: false,
             });
         }
-        if let Err(fault) = store.commit(Commit::new("replay", writes)).await {
-            self.settle_replay(job, in_place, &fault);
-            return Err(fault.into());
+        let committed = store.commit(Commit::new("replay", writes)).await;
+        match (committed, place) {
+            (Ok(_), None) => self.start_due(job),
+            (Ok(_), Some((lane, entry))) => self.take_up(job, Some(lane), entry),
+            (Err(fault), None) => {
+                self.settle_replay(job, &fault);
+                return Err(fault.into());
+            }
+            (Err(fault), Some((lane, entry))) => {
+                self.settle_unknown(job, Some(lane), entry, Vec::new(), &fault);
+                return Err(fault.into());
+            }
         }
-        self.take_up_replay(job, in_place);
         Ok(replay)
     }
 
-    /// A replay of what keeps its lane closed runs before everything that waits behind it; any other one is a newcomer.
-    fn take_up_replay(self: &Arc<Self>, job: Job, in_place: bool) {
-        if in_place {
-            self.start_due(job);
-        } else {
-            self.take_up_new(job);
+    /// Takes a place behind those that came before, for a replay that nobody waits for.
+    fn place_for(&self, job: &mut Job) -> Option<(LaneId, Entry)> {
+        let lane = job.lane()?;
+        let next = || self.take_position();
+        let (position, entry) = self.lanes.arrive(&lane, &job.queue(), next);
+        job.execution.position = position;
+        if entry == Entry::Start {
+            job.count_start(self.ports.clock.now());
         }
+        Some((lane, entry))
     }
 
-    /// Finds out whether a replay that the store did not confirm is there after all.
-    fn settle_replay(self: &Arc<Self>, job: Job, in_place: bool, fault: &StoreError) {
+    /// Finds out whether a replay of what keeps its lane closed is there after all, though the store did not confirm it.
+    fn settle_replay(self: &Arc<Self>, job: Job, fault: &StoreError) {
         if matches!(fault, StoreError::Full(_)) {
             return;
         }
         let engine = Arc::clone(self);
         self.ports.spawn.engine(Box::pin(async move {
             if matches!(engine.find(&job.execution.id).await, Found::Unfinished) {
-                engine.take_up_replay(job, in_place);
+                engine.start_due(job);
             }
         }));
     }
@@ -347,21 +363,16 @@ impl Engine {
         }));
     }
 
-    fn replay_of(&self, original: &Execution, in_place: bool) -> Execution {
+    /// Makes the execution of a replay, in the place of the original.
+    fn replay_of(&self, original: &Execution) -> Execution {
         let now = self.ports.clock.now();
         let id = self.ports.entropy.execution_id(now);
-        let position = if in_place {
-            original.position
-        } else {
-            self.take_position()
-        };
         Execution {
             id: id.clone(),
             invoked_by: InvokedBy::Replay,
             synchronous: false,
             status: Status::Queued,
             result: None,
-            position,
             accepted_at: now,
             run_at: None,
             started_at: None,

@@ -53,7 +53,7 @@ fn lab() -> Simulation<()> {
 async fn a_trigger_is_asked_for_pages_until_there_is_no_cursor() -> Result {
     let lab = lab();
     let instance = lab.deploy(()).await?;
-    instance.webhook::<Pages>().json(&"go").send().await;
+    instance.webhook::<Pages>().json("go").send().await;
     lab.run_until_idle().await?;
     let mut slices = outputs(&instance.executions::<Pages>().await);
     slices.retain(|output| !output.is_null());
@@ -71,7 +71,7 @@ async fn a_trigger_is_asked_for_pages_until_there_is_no_cursor() -> Result {
 async fn no_more_slices_run_at_once_than_the_limit() -> Result {
     let lab = lab();
     let instance = lab.deploy(()).await?;
-    instance.webhook::<Pages>().json(&"go").send().await;
+    instance.webhook::<Pages>().json("go").send().await;
     let runner = lab.runner().await?;
     loop {
         let (waiting, running) = runner.engine.load();
@@ -93,7 +93,7 @@ async fn each_slice_is_tried_again_by_itself() -> Result {
     instance
         .webhook::<Pages>()
         .header("x-fails", "once")
-        .json(&"go")
+        .json("go")
         .send()
         .await;
     lab.run_until_idle().await?;
@@ -123,7 +123,7 @@ async fn a_page_that_somebody_waits_for_leaves_its_slices_to_the_queue() -> Resu
         instance
             .webhook::<Pages>()
             .synchronous(true)
-            .json(&"go")
+            .json("go")
             .send()
             .await;
         lab.run_until_idle().await?;
@@ -138,7 +138,7 @@ async fn a_page_that_somebody_waits_for_leaves_its_slices_to_the_queue() -> Resu
 async fn a_slice_is_replayed_with_its_own_items() -> Result {
     let lab = lab();
     let instance = lab.deploy(()).await?;
-    instance.webhook::<Pages>().json(&"go").send().await;
+    instance.webhook::<Pages>().json("go").send().await;
     lab.run_until_idle().await?;
     let before = instance.executions::<Pages>().await;
     let slice = before
@@ -185,7 +185,7 @@ impl PerKey {
 async fn slices_keep_order_by_their_own_keys() -> Result {
     let lab = lab();
     let instance = lab.deploy(()).await?;
-    instance.webhook::<PerKey>().json(&"go").send().await;
+    instance.webhook::<PerKey>().json("go").send().await;
     lab.advance(seconds(10)).await?;
     let ended = || async {
         let runs = instance.executions::<PerKey>().await;

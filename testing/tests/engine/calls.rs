@@ -55,21 +55,20 @@ fn lab() -> Simulation<()> {
 async fn a_flow_starts_another_and_waits_for_another() -> Result {
     let lab = lab();
     let instance = lab.deploy(()).await?;
-    let report = instance.webhook::<Calls>().json(&4).send().await;
+    let report = instance.webhook::<Calls>().json(4).send().await;
     let caller = report.execution.ok_or("an execution")?;
-    let called = instance.executions::<Doubles>().await;
-    let started = called
+    let runs = instance.executions::<Doubles>().await;
+    let started = runs
         .iter()
         .find(|run| run.output == 10)
         .ok_or("the one that was started")?;
     assert_eq!(caller.output, json!([started.id, 8]));
     assert!(
-        called
-            .iter()
+        runs.iter()
             .all(|run| run.invoked_by == InvokedBy::CrossFlow)
     );
     let runner = lab.runner().await?;
-    for run in &called {
+    for run in &runs {
         let stored = runner
             .engine
             .ports
@@ -87,7 +86,7 @@ async fn a_flow_starts_another_and_waits_for_another() -> Result {
 async fn the_failure_of_a_called_flow_comes_back_with_its_text() -> Result {
     let instance_lab = lab();
     let instance = instance_lab.deploy(()).await?;
-    let report = instance.webhook::<Calls>().json(&0).send().await;
+    let report = instance.webhook::<Calls>().json(0).send().await;
     let error = report.execution.and_then(|run| run.error);
     assert_eq!(error.as_deref(), Some("nothing to double"));
     assert_eq!(
@@ -102,7 +101,7 @@ async fn the_failure_of_a_called_flow_comes_back_with_its_text() -> Result {
 async fn an_unknown_flow_is_an_error_that_names_those_there_are() -> Result {
     let lab = lab();
     let instance = lab.deploy(()).await?;
-    let report = instance.webhook::<Calls>().json(&-1).send().await;
+    let report = instance.webhook::<Calls>().json(-1).send().await;
     let error = report.execution.and_then(|run| run.error);
     assert_eq!(
         error.as_deref(),

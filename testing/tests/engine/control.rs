@@ -67,7 +67,7 @@ async fn whatever_has_not_ended_is_cancelled() -> Result {
     let lab = lab();
     let instance = lab.deploy(()).await?;
     for what in ["fails", "waits", "goes on"] {
-        instance.webhook::<Works>().json(&what).send().await;
+        instance.webhook::<Works>().json(what).send().await;
     }
     lab.advance(seconds(5)).await?;
     let ids: Vec<ExecutionId> = instance
@@ -95,10 +95,10 @@ async fn whatever_has_not_ended_is_cancelled() -> Result {
         Status::Running
     );
     lab.cancel(next).await?;
-    use ResultType::{Canceled, Error};
+    let (canceled, error) = (ResultType::Canceled, ResultType::Error);
     assert_eq!(
         results(&instance.executions::<Works>().await),
-        [Error, Canceled, Canceled, Canceled]
+        [error, canceled, canceled, canceled]
     );
     assert_eq!(dead_letters(&lab).await?, []);
     let unknown = lab.cancel(&"nobody".into()).await;
@@ -111,7 +111,7 @@ async fn whatever_has_not_ended_is_cancelled() -> Result {
 async fn a_dead_letter_stays_until_it_is_replayed_or_dismissed() -> Result {
     let lab = lab();
     let instance = lab.deploy(()).await?;
-    instance.webhook::<Works>().json(&"dies").send().await;
+    instance.webhook::<Works>().json("dies").send().await;
     lab.advance(seconds(5)).await?;
     let dead = dead_letters(&lab).await?;
     assert_eq!(dead.len(), 1);
@@ -130,7 +130,7 @@ async fn the_replay_of_a_parked_one_runs_first() -> Result {
     let lab = lab();
     let instance = lab.deploy(()).await?;
     for what in ["dies", "waits"] {
-        instance.webhook::<Works>().json(&what).send().await;
+        instance.webhook::<Works>().json(what).send().await;
     }
     lab.advance(hours(1)).await?;
     let runs = instance.executions::<Works>().await;
@@ -159,7 +159,7 @@ async fn the_replay_of_a_parked_one_runs_first() -> Result {
 async fn a_replay_begins_at_the_start_or_at_the_failed_step() -> Result {
     let lab = lab();
     let instance = lab.deploy(()).await?;
-    instance.webhook::<Works>().json(&"dies").send().await;
+    instance.webhook::<Works>().json("dies").send().await;
     lab.advance(seconds(5)).await?;
     let first = instance.executions::<Works>().await[0].id.clone();
     let unfinished = lab.replay(&first, ReplayFrom::FailedStep).await?;
@@ -194,7 +194,8 @@ async fn a_duplicate_is_answered_with_the_first_id_until_the_window_ends() -> Re
     let instance = lab.deploy(()).await?;
     let send = |body: Value| instance.webhook::<Once>().json(&body).send();
     let first = send(json!({"id": 1})).await;
-    lab.advance(minutes(10) - millis(1)).await?;
+    lab.advance(minutes(10).checked_sub(millis(1)).unwrap())
+        .await?;
     let second = send(json!({"id": 1})).await;
     assert_eq!(second.response.body, first.response.body);
     lab.advance(millis(1)).await?;
@@ -242,14 +243,14 @@ async fn a_newer_run_cancels_the_waiting_retry_of_the_older() -> Result {
     for order in [json!(7), json!(8), json!(null)] {
         instance
             .webhook::<Newest>()
-            .json(&json!({"order": order, "fails": true}))
+            .json(json!({"order": order, "fails": true}))
             .send()
             .await;
     }
     for order in [json!(7), json!(null)] {
         instance
             .webhook::<Newest>()
-            .json(&json!({"order": order}))
+            .json(json!({"order": order}))
             .send()
             .await;
     }

@@ -56,7 +56,7 @@ impl AllFive {
 async fn a_trigger_answers_changes_the_payload_and_writes_state() -> Result {
     let lab = Simulation::of(Integration::<()>::new("i").flow::<AllFive>());
     let instance = lab.deploy(()).await?;
-    let report = instance.webhook::<AllFive>().json(&"hello").send().await;
+    let report = instance.webhook::<AllFive>().json("hello").send().await;
     assert_eq!(
         (report.status(), report.response.body),
         (202, json!("thanks"))
@@ -135,28 +135,28 @@ combinations! {
     DR: on_instance_deploy on_instance_remove;
     DF: on_instance_deploy on_first_deploy;
     RF: on_first_deploy on_instance_remove;
-    TED: on_instance_deploy on_trigger on_execution;
-    TER: on_trigger on_execution on_instance_remove;
-    TEF: on_first_deploy on_trigger on_execution;
-    TDR: on_instance_deploy on_trigger on_instance_remove;
-    TDF: on_instance_deploy on_first_deploy on_trigger;
-    TRF: on_first_deploy on_trigger on_instance_remove;
-    EDR: on_instance_deploy on_execution on_instance_remove;
-    EDF: on_instance_deploy on_first_deploy on_execution;
-    ERF: on_first_deploy on_execution on_instance_remove;
-    DRF: on_instance_deploy on_first_deploy on_instance_remove;
-    TEDR: on_instance_deploy on_trigger on_execution on_instance_remove;
-    TEDF: on_instance_deploy on_first_deploy on_trigger on_execution;
-    TERF: on_first_deploy on_trigger on_execution on_instance_remove;
-    TDRF: on_instance_deploy on_first_deploy on_trigger on_instance_remove;
-    EDRF: on_instance_deploy on_first_deploy on_execution on_instance_remove;
-    TEDRF: on_instance_deploy on_first_deploy on_trigger on_execution on_instance_remove;
+    Ted: on_instance_deploy on_trigger on_execution;
+    Ter: on_trigger on_execution on_instance_remove;
+    Tef: on_first_deploy on_trigger on_execution;
+    Tdr: on_instance_deploy on_trigger on_instance_remove;
+    Tdf: on_instance_deploy on_first_deploy on_trigger;
+    Trf: on_first_deploy on_trigger on_instance_remove;
+    Edr: on_instance_deploy on_execution on_instance_remove;
+    Edf: on_instance_deploy on_first_deploy on_execution;
+    Erf: on_first_deploy on_execution on_instance_remove;
+    Drf: on_instance_deploy on_first_deploy on_instance_remove;
+    Tedr: on_instance_deploy on_trigger on_execution on_instance_remove;
+    Tedf: on_instance_deploy on_first_deploy on_trigger on_execution;
+    Terf: on_first_deploy on_trigger on_execution on_instance_remove;
+    Tdrf: on_instance_deploy on_first_deploy on_trigger on_instance_remove;
+    Edrf: on_instance_deploy on_first_deploy on_execution on_instance_remove;
+    Tedrf: on_instance_deploy on_first_deploy on_trigger on_execution on_instance_remove;
 }
 
 /// E2: each of the 31 combinations runs, in the order of the life of an instance: deploy, first deploy, trigger, execution, removal.
 #[tokio::test]
 async fn every_combination_of_functions_runs_in_its_order() -> Result {
-    let lives = every_life().await?;
+    let lives = Box::pin(every_life()).await?;
     assert_eq!(lives.len(), 31);
     for (markers, ran) in lives {
         assert_eq!(markers, ran);
@@ -243,7 +243,7 @@ impl NothingNew {
 async fn a_webhook_may_bring_nothing_new() -> Result {
     let lab = Simulation::of(Integration::<()>::new("i").flow::<NothingNew>());
     let instance = lab.deploy(()).await?;
-    let report = instance.webhook::<NothingNew>().json(&1).send().await;
+    let report = instance.webhook::<NothingNew>().json(1).send().await;
     assert_eq!(report.status(), 200);
     assert_eq!(
         results(&instance.executions::<NothingNew>().await),
@@ -332,7 +332,7 @@ async fn a_result_that_cannot_be_kept_is_a_failure_that_says_so() -> Result {
     for (what, text) in cases {
         let report = instance
             .webhook::<GivesBack>()
-            .json(&what)
+            .json(what)
             .synchronous(true)
             .send()
             .await;

@@ -75,7 +75,7 @@ async fn a_panic_is_a_failed_execution() -> Result {
         ("step", "the flow panicked: in a step"),
     ];
     for (how, text) in cases {
-        let report = instance.webhook::<Panics>().json(&how).send().await;
+        let report = instance.webhook::<Panics>().json(how).send().await;
         let run = report.execution.ok_or("an execution")?;
         assert_eq!(
             (run.result, run.error.as_deref()),
@@ -85,7 +85,7 @@ async fn a_panic_is_a_failed_execution() -> Result {
     }
     let refused = instance.webhook::<PanicsFirst>().send().await;
     assert_eq!(refused.status(), 400);
-    let fine = instance.webhook::<Panics>().json(&"fine").send().await;
+    let fine = instance.webhook::<Panics>().json("fine").send().await;
     assert_eq!(fine.execution.ok_or("an execution")?.output, 1);
     Ok(())
 }
@@ -200,7 +200,7 @@ async fn a_log_that_is_full_says_so() -> Result {
         ..settings()
     });
     let instance = lab.deploy(()).await?;
-    instance.webhook::<Chats>().json(&200).send().await;
+    instance.webhook::<Chats>().json(200).send().await;
     lab.run_until_idle().await?;
     for run in instance.executions::<Chats>().await {
         let lines = log(&run);

@@ -2,6 +2,14 @@
 //!
 //! Schedules (E10 to E18) are tested where they are made, in `runner`.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what the functions beside the tests cannot do fails the test"
+)]
+
 mod batches;
 mod bench;
 mod calls;

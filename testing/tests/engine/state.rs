@@ -66,13 +66,13 @@ async fn each_scope_is_seen_by_its_own() -> Result {
             .map(|run| run.output)
     };
     acme.webhook::<Writes>()
-        .json(&json!({"value": 1, "fails": true}))
+        .json(json!({"value": 1, "fails": true}))
         .send()
         .await;
     assert_eq!(read().await, Some(json!([null, null, null, null])));
     let written = acme
         .webhook::<Writes>()
-        .json(&json!({"value": 2}))
+        .json(json!({"value": 2}))
         .send()
         .await;
     assert_eq!(written.execution.map(|run| run.output), Some(json!(2)));
@@ -122,7 +122,7 @@ async fn fifty_at_once_lose_no_change() -> Result {
             Simulation::of(Integration::<()>::new("i").flow::<Counts>()).with_settings(settings());
         let instance = lab.deploy(()).await?;
         for _ in 0..50 {
-            instance.webhook::<Counts>().json(&how).send().await;
+            instance.webhook::<Counts>().json(how).send().await;
         }
         lab.run_until_idle().await?;
         let runs = instance.executions::<Counts>().await;
@@ -161,7 +161,7 @@ async fn a_trigger_that_changes_state_at_once_with_others_loses_no_change() -> R
     let lab = Simulation::of(Integration::<()>::new("i").flow::<CountsFirst>());
     let instance = lab.deploy(()).await?;
     for _ in 0..5 {
-        instance.webhook::<CountsFirst>().json(&0).send().await;
+        instance.webhook::<CountsFirst>().json(0).send().await;
     }
     lab.run_until_idle().await?;
     let state = instance.timeline().await.state;

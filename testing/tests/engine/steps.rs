@@ -170,7 +170,7 @@ async fn a_step_is_tried_again_and_its_error_may_be_a_value() -> Result {
     let lab = Simulation::of(Integration::<()>::new("i").flow::<Tries>());
     let instance = lab.deploy(()).await?;
     for (permanent, tries, seconds) in [(false, 3, 10), (true, 1, 0)] {
-        instance.webhook::<Tries>().json(&permanent).send().await;
+        instance.webhook::<Tries>().json(permanent).send().await;
         lab.run_until_idle().await?;
         let runs = instance.executions::<Tries>().await;
         assert_eq!(runs[runs.len() - 1].output, json!(["no", seconds]));

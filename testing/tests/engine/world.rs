@@ -90,8 +90,8 @@ impl World {
     pub(crate) async fn deploy(&self) -> Arc<Instance> {
         let deployer = Arc::clone(&self.runner.deployer);
         let request = DeployRequest::default();
-        let deployed = self.drive(async move { deployer.deploy(None, request).await });
-        deployed.await.expect("an end").expect("a deploy").instance
+        let report = self.drive(async move { deployer.deploy(None, request).await });
+        report.await.expect("an end").expect("a deploy").instance
     }
 
     /// Drives something to its end without time moving on; `None` if it waits for the time, or the process died.
