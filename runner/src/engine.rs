@@ -332,7 +332,10 @@ impl Engine {
             stored.trigger_state.clone_from(&triggered.state);
             lines.clone_from(&triggered.lines);
             if let Some(changed) = &triggered.payload {
-                stored.trigger_body = Some(changed.data().to_string());
+                // A body that was only passed on stays what it is: bytes, parts, text.
+                if changed.body != invocation.payload.body {
+                    stored.trigger_body = Some(changed.data().to_string());
+                }
                 body = &changed.body;
             }
         }

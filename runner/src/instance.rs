@@ -148,7 +148,9 @@ impl Instance {
             .keys
             .values()
             .flatten()
-            .map(|key| ("api_key".to_owned(), key.key.clone()))
+            .map(|key| &key.key)
+            .chain(organization_keys(integration))
+            .map(|key| ("api_key".to_owned(), key.clone()))
             .collect();
         let redactor = Redactor::new(&integration.variables, &secrets.values, &api_keys);
         let (webhook_urls, webhook_api_keys) = (Arc::new(urls), Arc::new(keys));
@@ -209,6 +211,11 @@ impl Instance {
             public_url,
         ))
     }
+}
+
+fn organization_keys(integration: &BuiltIntegration) -> impl Iterator<Item = &String> {
+    let flows = integration.flows.iter();
+    flows.flat_map(|flow| &flow.options.organization_keys)
 }
 
 /// Returns the URL of an endpoint (W1).

@@ -307,10 +307,15 @@ impl Ingress {
                 self.answer_outcome(&ended, direct)
             }
             Ok(None) => {
-                self.answer_with_result(first, direct, async move { outcome.await.ok() })
-                    .await
+                let answer = self
+                    .answer_with_result(first, direct, async move { outcome.await.ok() })
+                    .await;
+                self.engine.tidy_waiters(first);
+                answer
             }
             Err(_) => {
+                drop(outcome);
+                self.engine.tidy_waiters(first);
                 answer::unavailable("The first answer cannot be read now; try again later.", 5)
             }
         }
@@ -327,9 +332,11 @@ impl Ingress {
             return Ok(None);
         };
         let output = store.output(id).await?.map(Arc::new);
-        let error = execution
-            .error
-            .map(|text| crate::engine::OutcomeError { text, status: None });
+        // What is recorded of an error is for the log; what its caller may read was said once, to the first caller.
+        let error = execution.error.map(|_| crate::engine::OutcomeError {
+            text: format!("The run failed; its execution id is {id}."),
+            status: None,
+        });
         let result = execution.result.unwrap_or(ResultType::Completed);
         Ok(Some(Outcome {
             id: id.clone(),
