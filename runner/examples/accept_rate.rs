@@ -184,7 +184,8 @@ fn accept(position: u64) -> Commit {
         content_type: Some("application/json".to_owned()),
         tick: None,
         cursor: None,
-        trigger_body: None,
+        body: None,
+        handed_on: None,
         triggered: None,
         trigger_state: Vec::new(),
         raw_body: Bytes::from(vec![b'x'; BODY]),
@@ -211,6 +212,7 @@ fn accept(position: u64) -> Commit {
         parent: None,
         unique_id: None,
         error: None,
+        caller_error: None,
         dead_letter: false,
     };
     let accept = Accept {

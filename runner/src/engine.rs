@@ -29,7 +29,8 @@ use tokio::task::AbortHandle;
 
 pub use self::control::{ControlError, ReplayFrom};
 pub use self::counts::Counts;
-pub use self::outcome::{Outcome, OutcomeError};
+pub use self::outcome::Outcome;
+use crate::envelope::is_unchanged;
 use crate::execution::Triggered;
 use crate::instance::{Instance, Instances};
 use crate::lane::{Entry, LaneId, Lanes};
@@ -324,22 +325,32 @@ impl Engine {
         let id = invocation
             .id
             .unwrap_or_else(|| self.ports.entropy.execution_id(now));
-        let mut stored = StoredPayload::of(&invocation.payload, invocation.invoke_url.as_deref());
-        let mut lines = None;
-        let mut body = &invocation.payload.body;
-        if let Some(triggered) = &invocation.triggered {
-            stored.triggered = Some(triggered.end.clone());
-            stored.trigger_state.clone_from(&triggered.state);
-            lines.clone_from(&triggered.lines);
-            if let Some(changed) = &triggered.payload {
-                // A body that was only passed on stays what it is: bytes, parts, text.
-                if changed.body != invocation.payload.body {
-                    stored.trigger_body = Some(changed.data().to_string());
-                }
-                body = &changed.body;
+        // Only of a webhook is it certain that its bytes read as its body does.
+        let from_wire = invocation.invoked_by == InvokedBy::Webhook;
+        let limits = self.body_limits();
+        let mut stored = if from_wire {
+            StoredPayload::received(&invocation.payload, invocation.invoke_url.as_deref())
+        } else {
+            StoredPayload {
+                invoke_url: invocation.invoke_url,
+                ..StoredPayload::made(&invocation.payload, &limits)
             }
+        };
+        let mut read = invocation.payload;
+        let mut lines = None;
+        if let Some(triggered) = invocation.triggered {
+            lines = triggered.lines;
+            if let Some(changed) = triggered
+                .payload
+                .filter(|changed| !is_unchanged(&read, changed))
+            {
+                stored = stored.handing_on(&changed, &limits);
+                read = changed;
+            }
+            stored.triggered = Some(triggered.end);
+            stored.trigger_state = triggered.state;
         }
-        let options = &invocation.flow.options;
+        let (options, body) = (&invocation.flow.options, &read.body);
         let order_key = order_key(options, body).or_else(|| invocation.in_turn.then(String::new));
         let execution = Execution {
             id: id.clone(),
@@ -363,15 +374,14 @@ impl Engine {
             parent: invocation.parent,
             unique_id: unique_id(options, body),
             error: None,
+            caller_error: None,
             dead_letter: false,
         };
         let job = Job {
             execution,
             instance: invocation.instance,
             flow: invocation.flow,
-            // Only of a webhook is it certain that the stored bytes read as this payload does.
-            read: (invocation.invoked_by == InvokedBy::Webhook && stored.trigger_body.is_none())
-                .then_some(invocation.payload),
+            read: from_wire.then_some(read),
             payload: Some(Arc::new(stored)),
             counted: false,
             // The log goes on behind the lines of the trigger.

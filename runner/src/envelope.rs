@@ -6,11 +6,11 @@ use sdk::response::OutputData;
 use sdk::{Body, Error, Output, Payload, QueryParameters, Result};
 
 use crate::decode::{BodyLimits, read_body};
-use crate::record::{HeaderBytes, StoredOutput, StoredPayload};
+use crate::record::{Base64, HandedOn, HeaderBytes, StoredBody, StoredOutput, StoredPayload};
 
 impl StoredPayload {
-    /// Keeps what came, before any trigger changed it.
-    pub fn of(payload: &Payload, invoke_url: Option<&str>) -> Self {
+    /// Keeps a payload whose body is what its raw bytes read as: one that came over HTTP.
+    pub fn received(payload: &Payload, invoke_url: Option<&str>) -> Self {
         Self {
             method: payload.method.as_str().to_owned(),
             headers: store_headers(&payload.headers),
@@ -24,45 +24,109 @@ impl StoredPayload {
             content_type: payload.content_type.clone(),
             tick: payload.tick.clone(),
             cursor: payload.cursor.clone(),
-            trigger_body: None,
+            body: None,
+            handed_on: None,
             triggered: None,
             trigger_state: Vec::new(),
             raw_body: payload.raw_body.clone(),
         }
     }
 
-    /// Makes the payload again: the same bytes, read in the same way.
+    /// Keeps a payload that code made: its body need not be what its raw bytes read as.
+    pub fn made(payload: &Payload, limits: &BodyLimits) -> Self {
+        let received = Self::received(payload, None);
+        let reads_as = received
+            .read(payload.raw_body.clone(), limits)
+            .ok()
+            .map(|read| read.body);
+        Self {
+            body: (reads_as.as_ref() != Some(&payload.body))
+                .then(|| StoredBody::from(&payload.body)),
+            ..received
+        }
+    }
+
+    /// Keeps what `#[on_trigger]` hands on in place of this, whatever of it has changed (W21).
+    #[must_use]
+    pub fn handing_on(self, changed: &Payload, limits: &BodyLimits) -> Self {
+        let raw_body =
+            (changed.raw_body != self.raw_body).then(|| Base64(changed.raw_body.clone()));
+        let payload = Self::made(changed, limits);
+        Self {
+            handed_on: Some(Box::new(HandedOn { payload, raw_body })),
+            ..self
+        }
+    }
+
+    /// Returns what came, before `#[on_trigger]` has seen it.
+    #[must_use]
+    pub fn before_trigger(&self) -> Self {
+        Self {
+            handed_on: None,
+            triggered: None,
+            trigger_state: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// Makes the payload again, as `#[on_trigger]` handed it on if it did: the same bytes, read in the same way.
     ///
     /// # Errors
     ///
     /// The body cannot be read any more, because the limits have become smaller since it was accepted.
     pub fn to_payload(&self, limits: &BodyLimits) -> Result<Payload> {
-        let headers = load_headers(&self.headers);
-        let body = match &self.trigger_body {
-            Some(text) => Body::Json(serde_json::from_str(text)?),
-            None => {
-                let encoding = content_encoding(&headers);
-                read_body(
-                    self.content_type.as_deref(),
-                    encoding.as_deref(),
-                    &self.raw_body,
-                    limits,
-                )
-                .map_err(|fault| Error::new(fault.to_string()).permanent())?
+        let came = || self.raw_body.clone();
+        match self.handed_on.as_deref() {
+            Some(HandedOn { payload, raw_body }) => {
+                let own = raw_body.as_ref().map(|Base64(bytes)| bytes.clone());
+                payload.read(own.unwrap_or_else(came), limits)
             }
+            None => self.read(came(), limits),
+        }
+    }
+
+    fn read(&self, raw_body: Bytes, limits: &BodyLimits) -> Result<Payload> {
+        let headers = load_headers(&self.headers);
+        let body = match &self.body {
+            Some(body) => body.to_body()?,
+            None => self.read_body(&headers, &raw_body, limits)?,
         };
         Ok(Payload {
             method: Method::from_bytes(self.method.as_bytes()).unwrap_or(Method::POST),
             headers,
             path_fragment: self.path_fragment.clone(),
             query_parameters: self.query.iter().cloned().collect::<QueryParameters>(),
-            raw_body: self.raw_body.clone(),
+            raw_body,
             content_type: self.content_type.clone(),
             body,
             tick: self.tick.clone(),
             cursor: self.cursor.clone(),
         })
     }
+
+    fn read_body(&self, headers: &HeaderMap, raw: &Bytes, limits: &BodyLimits) -> Result<Body> {
+        let encoding = content_encoding(headers);
+        read_body(
+            self.content_type.as_deref(),
+            encoding.as_deref(),
+            raw,
+            limits,
+        )
+        .map_err(|fault| Error::new(fault.to_string()).permanent())
+    }
+}
+
+/// Says whether `#[on_trigger]` handed on just what it was given.
+pub fn is_unchanged(came: &Payload, handed: &Payload) -> bool {
+    came.raw_body == handed.raw_body
+        && came.body == handed.body
+        && came.headers == handed.headers
+        && came.query_parameters == handed.query_parameters
+        && came.path_fragment == handed.path_fragment
+        && came.content_type == handed.content_type
+        && came.method == handed.method
+        && came.tick == handed.tick
+        && came.cursor == handed.cursor
 }
 
 /// Returns the content encoding of a body: what several headers say, in their order.

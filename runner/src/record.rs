@@ -1,5 +1,7 @@
 //! What is kept of an execution: the rows of every store, and the words of the management API for them.
 
+mod body;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,6 +11,8 @@ use sdk::state::StateScope;
 use sdk::{Timestamp, payload::Tick};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use self::body::{Base64, StoredBody, StoredPart};
 
 /// How far an execution is (W51).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -151,8 +155,19 @@ pub struct Execution {
     pub unique_id: Option<String>,
     /// Why it failed, for the log and the management API.
     pub error: Option<String>,
+    /// What its caller may read of that (W29); a repeated delivery is told the same (W34).
+    pub caller_error: Option<CallerError>,
     /// Whether it failed, is out of attempts, and was neither replayed nor dismissed (E28).
     pub dead_letter: bool,
+}
+
+/// Why an execution failed, as far as its caller may know (W29).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallerError {
+    /// What the caller may read.
+    pub text: String,
+    /// The status that the author chose.
+    pub status: Option<u16>,
 }
 
 /// What an execution was given: kept byte for byte (W13).
@@ -174,9 +189,10 @@ pub struct StoredPayload {
     pub tick: Option<Tick>,
     /// The page of a batching trigger.
     pub cursor: Option<Value>,
-    /// The body that `#[on_trigger]` made, if it made one, as a JSON text: it may be nested as deep as JSON may be at all.
-    /// `None` reads the raw body again.
-    pub trigger_body: Option<String>,
+    /// The body, where it is not what the raw bytes read as: that of a slice, or one that code made. `None` reads the raw bytes again.
+    pub body: Option<StoredBody>,
+    /// What `#[on_trigger]` made of all this, if it changed anything before the execution was accepted (W21).
+    pub handed_on: Option<Box<HandedOn>>,
     /// What `#[on_trigger]` decided, if it has run before the execution was accepted.
     pub triggered: Option<TriggerEnd>,
     /// The changes of state that `#[on_trigger]` made, committed when the execution succeeds.
@@ -184,6 +200,15 @@ pub struct StoredPayload {
     /// The raw body; kept beside the rest.
     #[serde(skip)]
     pub raw_body: Bytes,
+}
+
+/// The payload that `#[on_trigger]` handed on in place of the one that came.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HandedOn {
+    /// The payload, but for its raw bytes.
+    pub payload: StoredPayload,
+    /// Its raw bytes; `None` are those that came.
+    pub raw_body: Option<Base64>,
 }
 
 /// What `#[on_trigger]` decided about the rest of the run.

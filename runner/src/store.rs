@@ -20,8 +20,8 @@ pub use self::memory::MemoryStore;
 #[cfg(feature = "server")]
 pub use self::sqlite::{OpenError, SqliteOptions, SqliteStore};
 use crate::record::{
-    Execution, LogRecord, ResultType, StateEntry, StateKey, Status, StepRecord, StoredAnswer,
-    StoredOutput, StoredPayload,
+    CallerError, Execution, LogRecord, ResultType, StateEntry, StateKey, Status, StepRecord,
+    StoredAnswer, StoredOutput, StoredPayload,
 };
 
 /// Why the store did not do what it was asked.
@@ -143,6 +143,8 @@ pub struct Finish {
     pub at: Timestamp,
     /// Why it failed.
     pub error: Option<String>,
+    /// What its caller may read of that.
+    pub caller_error: Option<CallerError>,
     /// What it gave back.
     pub output: Option<StoredOutput>,
     /// Whether it is a dead letter from now on.
@@ -275,6 +277,13 @@ pub trait Store: Send + Sync + 'static {
         &'a self,
         id: &'a ExecutionId,
     ) -> BoxFuture<'a, StoreResult<Option<StoredAnswer>>>;
+
+    /// Returns the execution that has claimed a delivery, if the claim still holds at this time.
+    fn claimant<'a>(
+        &'a self,
+        value: &'a str,
+        at: Timestamp,
+    ) -> BoxFuture<'a, StoreResult<Option<ExecutionId>>>;
 
     /// Returns the steps of a journal, in the order in which they ended.
     fn steps<'a>(&'a self, journal: &'a ExecutionId)

@@ -23,7 +23,7 @@ use crate::engine::{AcceptError, Accepted, Engine, Invocation, Outcome};
 use crate::execution::{self, Dispatch, Run};
 use crate::ports::Ports;
 use crate::rate::RateLimit;
-use crate::record::{Function, InvokedBy, ResultType, StoredOutput};
+use crate::record::{CallerError, Function, InvokedBy, ResultType, Status, StoredOutput};
 use crate::store::{DedupeClaim, StoreResult};
 
 /// The front door: every webhook comes in here, from a socket or from a test.
@@ -122,10 +122,18 @@ impl Ingress {
         invocation.invoke_url = Some(invoke_url);
         invocation.synchronous = synchronous;
         invocation.id = Some(id);
-        self.run_trigger(&mut invocation).await?;
-        invocation.claims = self.claims(&invocation, idempotency);
-
         let direct = wishes.direct || invocation.flow.options.respond == Respond::Directly;
+        let claim = idempotency.map(|key| self.idempotency_claim(&invocation, &key));
+        if let Some(first) = self.came_before(&invocation, claim.as_ref()).await? {
+            self.engine.note_duplicate(invocation, &first).await;
+            let mut answer = self.answer_again(&first, synchronous, direct).await;
+            answer::name_execution(&mut answer, &prefix, &first);
+            return Ok(answer);
+        }
+        self.run_trigger(&mut invocation).await?;
+        invocation.claims.extend(claim);
+        invocation.claims.extend(self.dedupe_claim(&invocation));
+
         let answer = invocation.answer.clone();
         let mut response = match self.engine.accept(invocation).await {
             Err(refusal) => return Err(Box::new(refused(&refusal))),
@@ -206,34 +214,46 @@ impl Ingress {
         Ok(())
     }
 
-    /// The deliveries that this one must not repeat (W34, E25).
-    fn claims(&self, invocation: &Invocation, idempotency: Option<String>) -> Vec<DedupeClaim> {
-        let now = self.ports().clock.now();
-        let place = format!("{}/{}", invocation.instance.id, invocation.flow.options.key);
-        let mut claims = Vec::new();
-        if let Some(key) = idempotency {
-            let window = std::time::Duration::from_secs(self.ports().settings.idempotency_seconds);
-            claims.push(DedupeClaim {
-                value: format!("{place}/idempotency/{key}"),
-                until: now + window,
-            });
+    /// The delivery that the sender names, which must not be repeated (W34).
+    fn idempotency_claim(&self, invocation: &Invocation, key: &str) -> DedupeClaim {
+        let settings = &self.ports().settings;
+        let window = std::time::Duration::from_secs(settings.idempotency_seconds);
+        DedupeClaim {
+            value: format!("{}/idempotency/{key}", place(invocation)),
+            until: self.ports().clock.now() + window,
         }
+    }
+
+    /// The delivery that the flow finds in the payload, which must not be repeated (E25).
+    fn dedupe_claim(&self, invocation: &Invocation) -> Option<DedupeClaim> {
+        let dedupe = invocation.flow.options.dedupe.as_ref()?;
         let changed = invocation
             .triggered
             .as_ref()
             .and_then(|triggered| triggered.payload.as_ref());
         let body = &changed.unwrap_or(&invocation.payload).body;
-        if let Some(dedupe) = &invocation.flow.options.dedupe
-            && let Some(value) = body
-                .pointer(dedupe.pointer())
-                .filter(|value| !value.is_null())
-        {
-            claims.push(DedupeClaim {
-                value: format!("{place}/dedupe/{value}"),
-                until: now + dedupe.window(),
-            });
-        }
-        claims
+        let value = body
+            .pointer(dedupe.pointer())
+            .filter(|value| !value.is_null())?;
+        Some(DedupeClaim {
+            value: format!("{}/dedupe/{value}", place(invocation)),
+            until: self.ports().clock.now() + dedupe.window(),
+        })
+    }
+
+    /// Returns the execution of a delivery that came before, so that `#[on_trigger]` does not run for it again. Of two that come at the
+    /// same moment both run it; only one is accepted.
+    async fn came_before(
+        &self,
+        invocation: &Invocation,
+        claim: Option<&DedupeClaim>,
+    ) -> Result<Option<ExecutionId>, Box<Answer>> {
+        let Some(claim) = claim.filter(|_| invocation.flow.functions.on_trigger.is_some()) else {
+            return Ok(None);
+        };
+        let ports = self.ports();
+        let found = ports.store.claimant(&claim.value, ports.clock.now()).await;
+        found.map_err(|fault| Box::new(refused(&AcceptError::Store(fault))))
     }
 
     /// Holds the request open until the run ends, but no longer than the limit (W22 to W30).
@@ -301,12 +321,19 @@ impl Ingress {
         // The waiter is there before the store is asked: whichever way the first one ends, its end is seen.
         let outcome = self.engine.wait_for(first);
         match self.ended(first).await {
-            Ok(Some(ended)) => {
+            Ok(First::Ended(ended)) => {
                 drop(outcome);
                 self.engine.tidy_waiters(first);
                 self.answer_outcome(&ended, direct)
             }
-            Ok(None) => {
+            Ok(First::Gone) => {
+                drop(outcome);
+                self.engine.tidy_waiters(first);
+                let text =
+                    "This delivery came before; the result of its first run is no longer kept.";
+                answer::error(StatusCode::GONE, text)
+            }
+            Ok(First::Unfinished) => {
                 let answer = self
                     .answer_with_result(first, direct, async move { outcome.await.ok() })
                     .await;
@@ -321,30 +348,26 @@ impl Ingress {
         }
     }
 
-    /// Returns how an execution ended, if it has.
-    async fn ended(&self, id: &ExecutionId) -> StoreResult<Option<Outcome>> {
+    /// Returns what has become of the first run of a delivery.
+    async fn ended(&self, id: &ExecutionId) -> StoreResult<First> {
         let store = &self.ports().store;
-        let Some(execution) = store
-            .execution(id)
-            .await?
-            .filter(|execution| execution.status.is_final())
-        else {
-            return Ok(None);
+        let Some(execution) = store.execution(id).await? else {
+            return Ok(First::Gone);
         };
+        if !execution.status.is_final() {
+            return Ok(First::Unfinished);
+        }
         let output = store.output(id).await?.map(Arc::new);
-        // What is recorded of an error is for the log; what its caller may read was said once, to the first caller.
-        let error = execution.error.map(|_| crate::engine::OutcomeError {
-            text: format!("The run failed; its execution id is {id}."),
-            status: None,
-        });
-        let result = execution.result.unwrap_or(ResultType::Completed);
-        Ok(Some(Outcome {
+        let failed = execution.status == Status::Error;
+        Ok(First::Ended(Box::new(Outcome {
             id: id.clone(),
-            result,
+            result: execution.result.unwrap_or(ResultType::Completed),
             output,
-            error,
+            error: execution
+                .caller_error
+                .or_else(|| failed.then(unknown_error)),
             recorded: true,
-        }))
+        })))
     }
 
     fn ports(&self) -> &Ports {
@@ -354,6 +377,27 @@ impl Ingress {
     fn ports_handle(&self) -> Arc<Ports> {
         Arc::clone(&self.engine.ports)
     }
+}
+
+/// What has become of the first run of a delivery that came again.
+enum First {
+    Ended(Box<Outcome>),
+    Unfinished,
+    /// It is no longer kept.
+    Gone,
+}
+
+/// What is told of a failure that was recorded before its text for callers was.
+fn unknown_error() -> CallerError {
+    CallerError {
+        text: "The run failed.".to_owned(),
+        status: None,
+    }
+}
+
+/// The flow to which the names of deliveries belong.
+fn place(invocation: &Invocation) -> String {
+    format!("{}/{}", invocation.instance.id, invocation.flow.options.key)
 }
 
 fn refused(refusal: &AcceptError) -> Answer {

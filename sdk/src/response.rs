@@ -34,11 +34,9 @@ impl HttpResponse {
 
     /// Answers with a status from 200 to 599.
     pub fn status(code: u16) -> Self {
-        let fault = (!(200..600).contains(&code))
-            .then(|| format!("{code} is no HTTP status for an answer; use 200 to 599"));
         Self {
             status: code,
-            fault,
+            fault: fault_of_status(code),
             ..Self::default()
         }
     }
@@ -118,6 +116,11 @@ impl HttpResponse {
     }
 }
 
+fn fault_of_status(code: u16) -> Option<String> {
+    (!(200..600).contains(&code))
+        .then(|| format!("{code} is no HTTP status for an answer; use 200 to 599"))
+}
+
 /// The result of an execution, with what a synchronous caller is to see of it (W24 to W28).
 ///
 /// A plain serialisable value is enough for most flows; this is for a content type, a status, headers, text or bytes.
@@ -185,7 +188,7 @@ impl Output {
         }
     }
 
-    /// Makes a result without data that answers with this status (W27).
+    /// Makes a result without data that answers with this status, from 200 to 599 (W27).
     pub fn status(code: u16) -> Self {
         Self {
             status: Some(code),
@@ -198,6 +201,24 @@ impl Output {
     pub fn with_content_type(mut self, content_type: impl Into<String>) -> Self {
         self.content_type = Some(content_type.into());
         self
+    }
+
+    /// Refuses what cannot be sent.
+    ///
+    /// # Errors
+    ///
+    /// A status outside 200 to 599, or a content type that HTTP does not allow as the value of a header.
+    pub fn check(self) -> Result<Self> {
+        let of_type = |text: &String| {
+            HeaderValue::try_from(text)
+                .is_err()
+                .then(|| format!("{text:?} cannot be sent as a content type"))
+        };
+        let fault = self.status.and_then(fault_of_status);
+        match fault.or_else(|| self.content_type.as_ref().and_then(of_type)) {
+            Some(fault) => Err(Error::new(fault).permanent()),
+            None => Ok(self),
+        }
     }
 
     /// Returns the bytes of the data, none if there is no data.
@@ -246,13 +267,13 @@ pub trait FlowOutput: Send {
     ///
     /// # Errors
     ///
-    /// The value cannot be written, or an [`HttpResponse`] cannot be sent.
+    /// The value cannot be written, or an [`Output`] or [`HttpResponse`] cannot be sent.
     fn into_output(self) -> Result<Output>;
 }
 
 impl FlowOutput for Output {
     fn into_output(self) -> Result<Output> {
-        Ok(self)
+        self.check()
     }
 }
 
@@ -435,5 +456,19 @@ mod tests {
             (changed.data(), changed.raw_body.as_ref()),
             (serde_json::json!(7), br#"{"a":1}"#.as_slice())
         );
+    }
+
+    #[test]
+    fn a_result_that_cannot_be_sent_is_refused() {
+        let told = |output: Output| output.into_output().unwrap_err().to_string();
+        assert_eq!(
+            told(Output::status(999)),
+            "999 is no HTTP status for an answer; use 200 to 599"
+        );
+        assert_eq!(
+            told(Output::text("a").with_content_type("text/plain\r\nx: y")),
+            r#""text/plain\r\nx: y" cannot be sent as a content type"#
+        );
+        assert!(Output::status(599).into_output().is_ok());
     }
 }

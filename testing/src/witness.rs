@@ -176,6 +176,14 @@ impl Store for WitnessedStore {
         self.inner.answer(id)
     }
 
+    fn claimant<'a>(
+        &'a self,
+        value: &'a str,
+        at: Timestamp,
+    ) -> BoxFuture<'a, StoreResult<Option<ExecutionId>>> {
+        self.inner.claimant(value, at)
+    }
+
     fn steps<'a>(
         &'a self,
         journal: &'a ExecutionId,

@@ -116,7 +116,7 @@ pub(crate) fn fill(
         "content-type",
         http::HeaderValue::from_static("application/json"),
     );
-    let payload = Arc::new(StoredPayload::of(&payload, None));
+    let payload = Arc::new(StoredPayload::received(&payload, None));
     runtime.block_on(async {
         let mut position = store.last_position().await?;
         let mut left = executions;
@@ -175,6 +175,7 @@ fn execution(
         parent: None,
         unique_id: None,
         error: None,
+        caller_error: None,
         dead_letter: false,
     }
 }

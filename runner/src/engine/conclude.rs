@@ -11,11 +11,11 @@ use sdk::queue::Poison;
 
 use super::control::refreshed;
 use super::drive::STORE_PAUSE;
-use super::{Engine, Job, Outcome, OutcomeError, lock};
+use super::{Engine, Job, Outcome, lock};
 use crate::envelope::store_output;
 use crate::execution::{Ended, Finished, time_limit_text};
 use crate::lane::{Hold, poison};
-use crate::record::{Function, ResultType, Status, StoredOutput};
+use crate::record::{CallerError, Function, ResultType, Status, StoredOutput};
 use crate::store::{Commit, Committed, Finish, StoreError, Write};
 
 /// What is to be recorded of a run that has ended.
@@ -166,6 +166,7 @@ impl Engine {
             result: verdict.result,
             at: now,
             error: error.map(|error| job.instance.redactor.text(&error.chain())),
+            caller_error: job.caller_error(verdict),
             output: verdict.output.clone(),
             dead_letter,
         })));
@@ -219,11 +220,8 @@ impl Engine {
             &Outcome {
                 id: job.execution.id.clone(),
                 result: verdict.result,
+                error: job.caller_error(&verdict),
                 output: verdict.output.map(Arc::new),
-                error: verdict.error.map(|error| OutcomeError {
-                    text: job.instance.redactor.text(error.caller_text()),
-                    status: error.status(),
-                }),
                 recorded: true,
             },
         );
@@ -286,6 +284,14 @@ impl Job {
             payload: self.payload.as_ref().map(refreshed),
             ..self
         }
+    }
+
+    /// Returns what the caller may read of an error (W29).
+    fn caller_error(&self, verdict: &Verdict) -> Option<CallerError> {
+        verdict.error.as_ref().map(|error| CallerError {
+            text: self.instance.redactor.text(error.caller_text()),
+            status: error.status(),
+        })
     }
 
     /// The lane is closed until the retry has run.

@@ -6,10 +6,11 @@ use sdk::id::ExecutionId;
 use tokio::sync::oneshot;
 
 use super::recovery::Found;
-use super::{AcceptError, Engine, Job, Outcome, OutcomeError, lock};
+use super::{AcceptError, Engine, Job, Outcome, lock};
 use crate::lane::{Entry, LaneId};
 use crate::record::{
-    Execution, Function, InvokedBy, PendingState, ResultType, Status, StepRecord, StoredPayload,
+    CallerError, Execution, Function, InvokedBy, PendingState, ResultType, Status, StepRecord,
+    StoredPayload,
 };
 use crate::store::{Accept, Commit, Finish, StoreError, Write};
 
@@ -79,12 +80,17 @@ impl Engine {
             lock(&self.doomed).insert(id.clone());
         }
         let text = "the execution was cancelled";
+        let error = CallerError {
+            text: text.to_owned(),
+            status: None,
+        };
         let finish = Finish {
             id: id.clone(),
             status: Status::Error,
             result: ResultType::Canceled,
             at: self.ports.clock.now(),
             error: Some(text.to_owned()),
+            caller_error: Some(error.clone()),
             output: None,
             dead_letter: false,
         };
@@ -100,10 +106,7 @@ impl Engine {
                 id: id.clone(),
                 result: ResultType::Canceled,
                 output: None,
-                error: Some(OutcomeError {
-                    text: text.to_owned(),
-                    status: None,
-                }),
+                error: Some(error),
                 recorded: true,
             },
         );
@@ -382,6 +385,7 @@ impl Engine {
             journal: id,
             first: Some(original.id.clone()),
             error: None,
+            caller_error: None,
             dead_letter: false,
             ..original.clone()
         }
@@ -396,7 +400,7 @@ fn replayed(
 ) -> Arc<StoredPayload> {
     let is_slice = original.parent.is_some() && payload.triggered.is_some();
     match from {
-        ReplayFrom::Start if !is_slice => Arc::new(before_trigger(payload)),
+        ReplayFrom::Start if !is_slice => Arc::new(payload.before_trigger()),
         _ => Arc::clone(payload),
     }
 }
@@ -405,18 +409,9 @@ fn replayed(
 pub(super) fn refreshed(payload: &Arc<StoredPayload>) -> Arc<StoredPayload> {
     let stale = |change: &PendingState| change.expected.is_some();
     if payload.trigger_state.iter().any(stale) {
-        Arc::new(before_trigger(payload))
+        Arc::new(payload.before_trigger())
     } else {
         Arc::clone(payload)
-    }
-}
-
-fn before_trigger(payload: &StoredPayload) -> StoredPayload {
-    StoredPayload {
-        trigger_body: None,
-        triggered: None,
-        trigger_state: Vec::new(),
-        ..payload.clone()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sdk::id::ExecutionId;
 
-use crate::record::{ResultType, StoredOutput};
+use crate::record::{CallerError, ResultType, StoredOutput};
 
 /// How an execution ended, for whoever waits for it.
 #[derive(Clone, Debug)]
@@ -16,16 +16,7 @@ pub struct Outcome {
     /// What it gave back, if it ended well.
     pub output: Option<Arc<StoredOutput>>,
     /// Why it failed.
-    pub error: Option<OutcomeError>,
+    pub error: Option<CallerError>,
     /// Whether the end is on disk; if not, the store did not take it yet.
     pub recorded: bool,
-}
-
-/// Why an execution failed, for its caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutcomeError {
-    /// What the caller may read.
-    pub text: String,
-    /// The status that the author chose.
-    pub status: Option<u16>,
 }

@@ -13,7 +13,7 @@ use super::drive::STORE_PAUSE;
 use super::{Engine, Job, lock};
 use crate::clock;
 use crate::lane::{Entry, LaneId, poison};
-use crate::record::{Execution, Function, InvokedBy, ResultType, Status};
+use crate::record::{CallerError, Execution, Function, InvokedBy, ResultType, Status};
 use crate::store::{ExecutionFilter, StoreError, StoreResult};
 
 /// How many executions are read at once.
@@ -152,7 +152,11 @@ impl Engine {
             status: Status::Error,
             result: ResultType::Error,
             at: self.ports.clock.now(),
-            error: Some(error),
+            error: Some(error.clone()),
+            caller_error: Some(CallerError {
+                text: error,
+                status: None,
+            }),
             output: None,
             dead_letter: true,
         };

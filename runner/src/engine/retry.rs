@@ -7,9 +7,9 @@ use sdk::{Body, Timestamp};
 use serde_json::Value;
 
 use super::conclude::{FollowUp, Verdict};
-use super::{Engine, Job, lock, order_key, unique_id};
+use super::{Engine, Invocation, Job, lock, order_key, unique_id};
 use crate::record::{
-    Execution, Function, InvokedBy, ResultType, Status, StoredPayload, TriggerEnd,
+    Execution, Function, InvokedBy, ResultType, Status, StoredBody, StoredPayload, TriggerEnd,
 };
 use crate::store::{Accept, Finish, Write};
 
@@ -87,7 +87,7 @@ impl Engine {
                     several => Value::Array(several.to_vec()),
                 };
                 let payload = StoredPayload {
-                    trigger_body: Some(body.to_string()),
+                    body: Some(StoredBody::Json(body.to_string())),
                     triggered: Some(TriggerEnd::PassedOn),
                     ..payload_for_slice(job)
                 };
@@ -208,6 +208,7 @@ impl Engine {
                 result: ResultType::CanceledAsDuplicate,
                 at,
                 error: None,
+                caller_error: None,
                 output: None,
                 dead_letter: false,
             }))
@@ -230,6 +231,12 @@ impl Engine {
                 self.start_all(started);
             }
         }
+    }
+
+    /// Records that a delivery came again which was found to have come before it was accepted (W34).
+    pub async fn note_duplicate(&self, invocation: Invocation, first: &ExecutionId) {
+        let (job, _) = self.job(invocation);
+        self.record_duplicate(&job, first).await;
     }
 
     /// Records that a delivery came again (E25).
@@ -266,13 +273,10 @@ impl Engine {
 /// Returns what a page was made from: headers, query, raw body.
 fn payload_for_slice(job: &Job) -> StoredPayload {
     let whole = job.payload.as_deref().cloned();
-    let whole = whole.unwrap_or_else(|| StoredPayload::of(&sdk::Payload::empty(), None));
+    let whole = whole.unwrap_or_else(|| StoredPayload::received(&sdk::Payload::empty(), None));
     StoredPayload {
-        trigger_body: None,
-        triggered: None,
-        trigger_state: Vec::new(),
         cursor: None,
-        ..whole
+        ..whole.before_trigger()
     }
 }
 

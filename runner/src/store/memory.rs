@@ -106,12 +106,17 @@ impl Tables {
 
     fn refuse_accept(&self, accept: &Accept) -> Option<Committed> {
         let id = &accept.execution.id;
-        let claimed = accept.claims.iter().find_map(|claim| {
-            let (until, first) = self.claims.get(&claim.value)?;
-            (*until > accept.execution.accepted_at).then(|| first.clone())
-        });
-        let before = || self.executions.contains_key(id).then(|| id.clone());
-        claimed.or_else(before).map(Committed::Duplicate)
+        let at = accept.execution.accepted_at;
+        let mut claims = accept.claims.iter();
+        let claimed = claims.find_map(|claim| self.claimant(&claim.value, at));
+        let before = || self.executions.contains_key(id).then_some(id);
+        let first = claimed.or_else(before);
+        first.cloned().map(Committed::Duplicate)
+    }
+
+    fn claimant(&self, value: &str, at: Timestamp) -> Option<&ExecutionId> {
+        let (until, first) = self.claims.get(value)?;
+        (*until > at).then_some(first)
     }
 
     fn apply(&mut self, write: Write) {
@@ -216,6 +221,7 @@ impl Tables {
         execution.result = Some(finish.result);
         execution.ended_at = Some(finish.at);
         execution.error = finish.error;
+        execution.caller_error = finish.caller_error;
         execution.dead_letter = finish.dead_letter;
         row.output = finish.output;
         let key = (execution.position, finish.id);
@@ -344,6 +350,14 @@ impl Store for MemoryStore {
         id: &'a ExecutionId,
     ) -> BoxFuture<'a, StoreResult<Option<StoredAnswer>>> {
         self.read(|tables| tables.executions.get(id).and_then(|row| row.answer.clone()))
+    }
+
+    fn claimant<'a>(
+        &'a self,
+        value: &'a str,
+        at: Timestamp,
+    ) -> BoxFuture<'a, StoreResult<Option<ExecutionId>>> {
+        self.read(|tables| tables.claimant(value, at).cloned())
     }
 
     fn steps<'a>(

@@ -364,6 +364,15 @@ impl Store for SqliteStore {
         self.ask(move |db| read::answer(db, &id))
     }
 
+    fn claimant<'a>(
+        &'a self,
+        value: &'a str,
+        at: Timestamp,
+    ) -> BoxFuture<'a, StoreResult<Option<ExecutionId>>> {
+        let value = value.to_owned();
+        self.ask(move |db| read::claimant(db, &value, at))
+    }
+
     fn steps<'a>(
         &'a self,
         journal: &'a ExecutionId,

@@ -74,6 +74,14 @@ impl Store for Failing {
         self.or_fail(self.store.answer(id))
     }
 
+    fn claimant<'a>(
+        &'a self,
+        value: &'a str,
+        at: Timestamp,
+    ) -> BoxFuture<'a, StoreResult<Option<ExecutionId>>> {
+        self.or_fail(self.store.claimant(value, at))
+    }
+
     fn steps<'a>(
         &'a self,
         journal: &'a ExecutionId,

@@ -116,6 +116,14 @@ impl Store for CrashStore {
         self.alive(self.inner.answer(id))
     }
 
+    fn claimant<'a>(
+        &'a self,
+        value: &'a str,
+        at: Timestamp,
+    ) -> BoxFuture<'a, StoreResult<Option<ExecutionId>>> {
+        self.alive(self.inner.claimant(value, at))
+    }
+
     fn steps<'a>(
         &'a self,
         journal: &'a ExecutionId,

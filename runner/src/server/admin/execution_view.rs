@@ -298,11 +298,8 @@ impl PayloadView {
 /// Shows the body that came, not the one that `#[on_trigger]` made of it.
 fn body(stored: &StoredPayload, limits: &BodyLimits, redactor: Option<&Redactor>) -> Content {
     let content_type = stored.content_type.as_deref();
-    let came = StoredPayload {
-        trigger_body: None,
-        ..stored.clone()
-    };
-    match came.to_payload(limits).map(|payload| payload.body) {
+    let came = stored.before_trigger().to_payload(limits);
+    match came.map(|payload| payload.body) {
         Ok(body @ (sdk::Body::Json(_) | sdk::Body::Form(_) | sdk::Body::Multipart(_))) => {
             Content::of_value(content_type, &stored.raw_body, body.to_json(), redactor)
         }

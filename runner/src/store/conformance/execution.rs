@@ -7,8 +7,8 @@ use super::fixture::{
     accept, accepting, at, commit, done, finish, finish_write, output, payload, queued,
 };
 use crate::record::{
-    Execution, Function, HeaderBytes, InvokedBy, LogRecord, ResultType, Status, StepRecord,
-    StoredAnswer,
+    CallerError, Execution, Function, HeaderBytes, InvokedBy, LogRecord, ResultType, Status,
+    StepRecord, StoredAnswer,
 };
 use crate::store::{Accept, Committed, DedupeClaim, Finish, Store, Write};
 
@@ -100,12 +100,17 @@ pub(super) async fn an_execution_runs_from_accept_to_finish(store: &dyn Store) {
         Some(expected.clone())
     );
 
+    let told = CallerError {
+        text: "it is late".to_owned(),
+        status: Some(503),
+    };
     let finish = Finish {
         id: "a".into(),
         status: Status::Error,
         result: ResultType::TimedOut,
         at: at(9),
         error: Some("too slow".to_owned()),
+        caller_error: Some(told.clone()),
         output: None,
         dead_letter: true,
     };
@@ -114,6 +119,7 @@ pub(super) async fn an_execution_runs_from_accept_to_finish(store: &dyn Store) {
     expected.result = Some(ResultType::TimedOut);
     expected.ended_at = Some(at(9));
     expected.error = Some("too slow".to_owned());
+    expected.caller_error = Some(told);
     expected.dead_letter = true;
     assert_eq!(store.execution(&"a".into()).await.unwrap(), Some(expected));
     assert_eq!(store.output(&"a".into()).await.unwrap(), None);

@@ -1,5 +1,6 @@
 //! Records to try a store with.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,8 +8,8 @@ use sdk::Timestamp;
 use serde_json::json;
 
 use crate::record::{
-    Execution, Function, HeaderBytes, InvokedBy, ResultType, Status, StoredOutput, StoredPayload,
-    TriggerEnd,
+    Base64, Execution, Function, HandedOn, HeaderBytes, InvokedBy, ResultType, Status, StoredBody,
+    StoredOutput, StoredPart, StoredPayload, TriggerEnd,
 };
 use crate::store::{Accept, Commit, Committed, Finish, Store, StoreResult, Write};
 
@@ -41,6 +42,7 @@ pub(super) fn queued(id: &str, position: u64) -> Execution {
         parent: None,
         unique_id: None,
         error: None,
+        caller_error: None,
         dead_letter: false,
     }
 }
@@ -69,10 +71,51 @@ pub(in crate::store) fn payload() -> StoredPayload {
         content_type: Some("application/json".to_owned()),
         tick: None,
         cursor: Some(json!({"page": 2})),
-        trigger_body: Some(json!({"nul": "a\u{0}b", "big": 9_007_199_254_740_993_u64}).to_string()),
+        body: Some(StoredBody::Json(
+            json!({"nul": "a\u{0}b", "big": 9_007_199_254_740_993_u64}).to_string(),
+        )),
+        handed_on: Some(Box::new(handed_on())),
         triggered: Some(TriggerEnd::PassedOn),
         trigger_state: Vec::new(),
         raw_body: Bytes::from_static(b"{\"nul\":\"a\\u0000b\"}\0\xff\xfe"),
+    }
+}
+
+/// A payload that a trigger handed on: other bytes, and a body of every kind.
+fn handed_on() -> HandedOn {
+    let part = |data| StoredPart {
+        data,
+        content_type: Some("image/png".to_owned()),
+        file_name: None,
+    };
+    let parts = vec![
+        part(StoredBody::Bytes(Base64(Bytes::from_static(
+            b"\x89PNG\0\xff",
+        )))),
+        part(StoredBody::Form(vec![("a".to_owned(), "1".to_owned())])),
+        part(StoredBody::Text("text".to_owned())),
+        part(StoredBody::Empty),
+    ];
+    HandedOn {
+        payload: StoredPayload {
+            method: "PUT".to_owned(),
+            headers: Vec::new(),
+            path_fragment: String::new(),
+            query: Vec::new(),
+            invoke_url: None,
+            content_type: None,
+            tick: None,
+            cursor: None,
+            body: Some(StoredBody::Multipart(BTreeMap::from([(
+                "files".to_owned(),
+                parts,
+            )]))),
+            handed_on: None,
+            triggered: None,
+            trigger_state: Vec::new(),
+            raw_body: Bytes::new(),
+        },
+        raw_body: Some(Base64(Bytes::from_static(b"\0\xff"))),
     }
 }
 
@@ -113,6 +156,7 @@ pub(in crate::store) fn finish_write(
         result: ResultType::Completed,
         at: when,
         error: None,
+        caller_error: None,
         output,
         dead_letter: false,
     }))

@@ -109,6 +109,7 @@ async fn accept_a_mixture(store: &dyn Store) {
         result: ResultType::Error,
         at: at(9),
         error: None,
+        caller_error: None,
         output: None,
         dead_letter: true,
     };

@@ -5,9 +5,9 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Result, para
 use sdk::Timestamp;
 use sdk::id::{ExecutionId, InstanceId};
 
-use super::prune;
 use super::results::ResultFile;
 use super::row::{Coded as _, EXECUTION_INSERT, number, to_json};
+use super::{prune, read};
 use crate::record::{Execution, LogRecord, ResultType, Status, StepRecord, StoredOutput};
 use crate::store::{
     Accept, ClearState, Committed, Finish, InstanceRecord, StateChange, TickClaim, Write,
@@ -40,15 +40,9 @@ pub(super) fn refusal(db: &Connection, writes: &[Write]) -> Result<Option<Commit
 
 fn claimed(db: &Connection, accept: &Accept) -> Result<Option<ExecutionId>> {
     for claim in &accept.claims {
-        let first: Option<String> = db
-            .prepare_cached("SELECT execution FROM claim WHERE value = ?1 AND until > ?2")?
-            .query_row(
-                params![claim.value, accept.execution.accepted_at.as_millis()],
-                |row| row.get(0),
-            )
-            .optional()?;
-        if let Some(first) = first {
-            return Ok(Some(first.into()));
+        let first = read::claimant(db, &claim.value, accept.execution.accepted_at)?;
+        if first.is_some() {
+            return Ok(first);
         }
     }
     Ok(None)
@@ -213,6 +207,7 @@ fn insert(db: &Connection, execution: &Execution) -> Result<()> {
             execution.unique_id,
             execution.error,
             execution.dead_letter,
+            execution.caller_error.as_ref().map(to_json).transpose()?,
         ],
     )
 }
@@ -263,7 +258,7 @@ fn finish(
     };
     run(
         db,
-        "UPDATE execution SET status = ?2, result = ?3, ended_at = ?4, error = ?5, dead_letter = ?6 WHERE key = ?1",
+        "UPDATE execution SET status = ?2, result = ?3, ended_at = ?4, error = ?5, dead_letter = ?6, caller_error = ?7 WHERE key = ?1",
         params![
             key,
             finish.status.code(),
@@ -271,6 +266,7 @@ fn finish(
             finish.at.as_millis(),
             finish.error,
             finish.dead_letter,
+            finish.caller_error.as_ref().map(to_json).transpose()?,
         ],
     )?;
     match &finish.output {

@@ -44,6 +44,15 @@ pub(super) fn payload(db: &Connection, id: &ExecutionId) -> Result<Option<Arc<St
     .optional()
 }
 
+pub(super) fn claimant(db: &Connection, value: &str, at: Timestamp) -> Result<Option<ExecutionId>> {
+    db.prepare_cached("SELECT execution FROM claim WHERE value = ?1 AND until > ?2")?
+        .query_row(params![value, at.as_millis()], |row| {
+            row.get::<_, String>(0)
+        })
+        .optional()
+        .map(|first| first.map(ExecutionId::from))
+}
+
 pub(super) fn output(
     db: &Connection,
     id: &ExecutionId,

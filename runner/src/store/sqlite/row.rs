@@ -63,12 +63,14 @@ codes! {
 
 /// The columns of an execution, in the order in which [`execution`] reads them and [`EXECUTION_INSERT`] writes them.
 pub(super) const EXECUTION_COLUMNS: &str = "id, instance, flow, function, invoked_by, synchronous, status, result, position, \
-    order_key, accepted_at, run_at, started_at, ended_at, attempt, starts, journal, first, parent, unique_id, error, dead_letter";
+    order_key, accepted_at, run_at, started_at, ended_at, attempt, starts, journal, first, parent, unique_id, error, dead_letter, \
+    caller_error";
 
 /// Adds an execution.
 pub(super) const EXECUTION_INSERT: &str = "INSERT INTO execution (id, instance, flow, function, invoked_by, synchronous, status, \
     result, position, order_key, accepted_at, run_at, started_at, ended_at, attempt, starts, journal, first, parent, unique_id, \
-    error, dead_letter) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
+    error, dead_letter, caller_error) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
+    ?20, ?21, ?22, ?23)";
 
 /// Reads an execution from a row of [`EXECUTION_COLUMNS`].
 pub(super) fn execution(row: &Row<'_>) -> Result<Execution> {
@@ -100,6 +102,7 @@ pub(super) fn execution(row: &Row<'_>) -> Result<Execution> {
         unique_id: row.get(19)?,
         error: row.get(20)?,
         dead_letter: row.get(21)?,
+        caller_error: optional_json(row, 22)?,
     })
 }
 
@@ -128,6 +131,16 @@ pub(super) fn count(row: &Row<'_>, column: usize) -> Result<u64> {
 pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T> {
     let text = row.get_ref(column)?.as_str()?;
     serde_json::from_str(text).map_err(|fault| misfit(column, fault))
+}
+
+/// Reads JSON where there may be none.
+fn optional_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<Option<T>> {
+    let Some(text) = row.get_ref(column)?.as_str_or_null()? else {
+        return Ok(None);
+    };
+    serde_json::from_str(text)
+        .map(Some)
+        .map_err(|fault| misfit(column, fault))
 }
 
 /// Returns a count as SQLite keeps it: whole numbers of 64 bits with a sign.

@@ -102,6 +102,8 @@ pub(super) const MIGRATIONS: &[&str] = &["
     ) WITHOUT ROWID;
     CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
     INSERT INTO counter VALUES ('position', 0), ('probe', 0);
+", "
+    ALTER TABLE execution ADD COLUMN caller_error TEXT;
 "];
 
 /// Why a database cannot be brought to this version.

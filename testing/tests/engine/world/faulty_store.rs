@@ -179,6 +179,14 @@ impl Store for FaultyStore {
         self.alive(self.disk.answer(id))
     }
 
+    fn claimant<'a>(
+        &'a self,
+        value: &'a str,
+        at: Timestamp,
+    ) -> BoxFuture<'a, StoreResult<Option<ExecutionId>>> {
+        self.alive(self.disk.claimant(value, at))
+    }
+
     fn steps<'a>(
         &'a self,
         journal: &'a ExecutionId,

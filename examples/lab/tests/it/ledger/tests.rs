@@ -52,6 +52,7 @@ fn execution(id: &str, flow: &str, position: u64) -> Execution {
         parent: None,
         unique_id: None,
         error: None,
+        caller_error: None,
         dead_letter: false,
     }
 }
