@@ -60,7 +60,7 @@ impl Rewrites {
                 payload
                     .headers
                     .insert("x-added", "by the trigger".parse().unwrap());
-                payload.path_fragment = "another/path".to_owned();
+                payload.path_fragment = String::from("another/path");
                 payload.query_parameters =
                     [("page".to_owned(), "2".to_owned())].into_iter().collect();
                 payload.content_type = Some("application/x-own".to_owned());
@@ -69,7 +69,7 @@ impl Rewrites {
             "bytes" => payload.body = Body::Bytes(Bytes::from_static(b"\x89PNG\0")),
             "text" => payload.body = Body::Text("12".to_owned()),
             "form" => {
-                payload.body = Body::Form([("a".to_owned(), "1".to_owned())].into_iter().collect())
+                payload.body = Body::Form([("a".to_owned(), "1".to_owned())].into_iter().collect());
             }
             "empty" => payload.body = Body::Empty,
             "parts" => {
@@ -82,7 +82,7 @@ impl Rewrites {
             }
             "json" => {
                 payload.body =
-                    Body::Json(json!({"big": 9_007_199_254_740_993_u64, "third": 1.0 / 3.0}))
+                    Body::Json(json!({"big": 9_007_199_254_740_993_u64, "third": 1.0 / 3.0}));
             }
             "fresh" => payload = Payload::json(&json!({"nothing": "else"})),
             _ => {}
