@@ -14,6 +14,7 @@ mod instances;
 mod kept;
 mod one_path;
 mod polling;
+mod refused;
 mod secret;
 mod sweep;
 mod upstream;
