@@ -1,5 +1,25 @@
-//! The examples of `docs/guide/testing.md`: each is a module here, and stands in the guide as it stands here.
+//! The examples of `docs/guide/testing.md` and `docs/guide/authoring.md`: each is a module here, and stands in the guide as it stands here.
 
+#[path = "guide/authoring/lifecycle.rs"]
+#[rustfmt::skip]
+#[expect(clippy::indexing_slicing, reason = "a JSON value that lacks a field gives null")]
+mod authoring_lifecycle;
+#[path = "guide/authoring/queue.rs"]
+#[rustfmt::skip]
+mod authoring_queue;
+#[path = "guide/authoring/schedule.rs"]
+#[rustfmt::skip]
+mod authoring_schedule;
+#[path = "guide/authoring/steps.rs"]
+#[rustfmt::skip]
+mod authoring_steps;
+#[path = "guide/authoring/trigger.rs"]
+#[rustfmt::skip]
+#[expect(clippy::indexing_slicing, reason = "a JSON value that lacks a field gives null")]
+mod authoring_trigger;
+#[path = "guide/authoring/webhook.rs"]
+#[rustfmt::skip]
+mod authoring_webhook;
 #[path = "guide/cassette.rs"]
 #[rustfmt::skip]
 mod cassette;
@@ -19,11 +39,12 @@ mod sender;
 #[rustfmt::skip]
 mod upstream;
 
-const GUIDE: &str = include_str!("../../docs/guide/testing.md");
+const TESTING: &str = include_str!("../../docs/guide/testing.md");
+const AUTHORING: &str = include_str!("../../docs/guide/authoring.md");
 
 #[test]
-fn the_guide_shows_the_examples_that_are_tested_here_and_no_others() {
-    let examples = [
+fn the_guides_show_the_examples_that_are_tested_here_and_no_others() {
+    let testing = [
         include_str!("guide/from_zero.rs"),
         include_str!("guide/clock.rs"),
         include_str!("guide/upstream.rs"),
@@ -31,13 +52,21 @@ fn the_guide_shows_the_examples_that_are_tested_here_and_no_others() {
         include_str!("guide/lifecycle.rs"),
         include_str!("guide/cassette.rs"),
     ];
-    for example in examples {
-        assert!(
-            GUIDE.contains(&format!("```rust\n{example}```\n")),
-            "{example}"
-        );
+    let authoring = [
+        include_str!("guide/authoring/webhook.rs"),
+        include_str!("guide/authoring/trigger.rs"),
+        include_str!("guide/authoring/steps.rs"),
+        include_str!("guide/authoring/queue.rs"),
+        include_str!("guide/authoring/schedule.rs"),
+        include_str!("guide/authoring/lifecycle.rs"),
+    ];
+    for (guide, examples) in [(TESTING, testing), (AUTHORING, authoring)] {
+        for example in examples {
+            let shown = guide.contains(&format!("```rust\n{example}```\n"));
+            assert!(shown, "{example}");
+        }
+        assert_eq!(guide.matches("```rust").count(), examples.len());
     }
-    assert_eq!(GUIDE.matches("```rust").count(), examples.len());
 }
 
 #[test]
@@ -45,5 +74,5 @@ fn the_guide_shows_the_snapshot_that_is_tested_here() {
     let snapshot =
         include_str!("guide/snapshots/guide__from_zero__a_visitor_is_greeted_by_name.snap");
     let (_, report) = snapshot.split_once("\n---\n").unwrap();
-    assert!(GUIDE.contains(&format!("```yaml\n{report}```\n")));
+    assert!(TESTING.contains(&format!("```yaml\n{report}```\n")));
 }
