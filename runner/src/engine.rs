@@ -35,7 +35,7 @@ use crate::instance::{Instance, Instances};
 use crate::lane::{Entry, LaneId, Lanes};
 use crate::ports::Ports;
 use crate::record::{Execution, Function, InvokedBy, Status, StoredAnswer, StoredPayload};
-use crate::store::{Accept, Commit, Committed, DedupeClaim, StoreError, TickClaim, Write};
+use crate::store::{Accept, Commit, Committed, DedupeClaim, Point, StoreError, TickClaim, Write};
 
 /// Accepts and runs executions.
 pub struct Engine {
@@ -247,7 +247,11 @@ impl Engine {
         writes.push(Write::Accept(Box::new(accept)));
         writes.extend(lines);
         writes.extend(self.give_way(&giving_way));
-        let committed = self.ports.store.commit(Commit::new("accept", writes)).await;
+        let committed = self
+            .ports
+            .store
+            .commit(Commit::new(Point::Accept, writes))
+            .await;
         let id = job.execution.id.clone();
         match committed {
             Ok(Committed::Done) => {

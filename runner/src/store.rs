@@ -3,7 +3,10 @@
 //! A [`Commit`] is the only way to change anything: it is applied as a whole or not at all, and it is durable when
 //! [`Store::commit`] returns. So the points of a commit are exactly the points at which a crash can divide an execution.
 
+#[cfg(feature = "crash-points")]
+mod crash;
 mod memory;
+mod point;
 #[cfg(feature = "server")]
 mod sqlite;
 
@@ -16,7 +19,10 @@ use sdk::Timestamp;
 use sdk::host::BoxFuture;
 use sdk::id::{ExecutionId, FlowKey, InstanceId};
 
+#[cfg(feature = "crash-points")]
+pub use self::crash::CrashAt;
 pub use self::memory::MemoryStore;
+pub use self::point::Point;
 #[cfg(feature = "server")]
 pub use self::sqlite::{OpenError, SqliteOptions, SqliteStore};
 use crate::record::{
@@ -45,7 +51,7 @@ pub type StoreResult<T> = Result<T, StoreError>;
 /// Changes that are applied as a whole or not at all.
 #[derive(Clone, Debug)]
 pub struct Commit {
-    /// What this commit is, for crash tests and traces: `accept`, `start`, `step`, `finish` …
+    /// The name of its [`Point`]: `accept`, `start`, `step`, `finish` …
     pub point: &'static str,
     /// The changes, in order.
     pub writes: Vec<Write>,
@@ -53,7 +59,8 @@ pub struct Commit {
 
 impl Commit {
     /// Puts a commit together.
-    pub fn new(point: &'static str, writes: Vec<Write>) -> Self {
+    pub fn new(point: Point, writes: Vec<Write>) -> Self {
+        let point = point.name();
         Self { point, writes }
     }
 }

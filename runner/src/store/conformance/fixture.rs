@@ -10,7 +10,7 @@ use crate::record::{
     Execution, Function, HeaderBytes, InvokedBy, ResultType, Status, StoredOutput, StoredPayload,
     TriggerEnd,
 };
-use crate::store::{Accept, Commit, Committed, Finish, Store, StoreResult, Write};
+use crate::store::{Accept, Commit, Committed, Finish, Point, Store, StoreResult, Write};
 
 /// A moment, so many milliseconds after an arbitrary one.
 pub(in crate::store) fn at(millis: i64) -> Timestamp {
@@ -120,7 +120,7 @@ pub(in crate::store) fn finish_write(
 
 /// Commits some writes.
 pub(super) async fn commit(store: &dyn Store, writes: Vec<Write>) -> StoreResult<Committed> {
-    store.commit(Commit::new("test", writes)).await
+    store.commit(Commit::new(Point::Accept, writes)).await
 }
 
 /// Commits some writes, all of which must be done.

@@ -87,6 +87,8 @@ pub(super) struct Writer {
     /// Roughly how much stands in the log and not in the database.
     pub(super) unchecked: usize,
     pub(super) trouble: Trouble,
+    #[cfg(feature = "crash-points")]
+    pub(super) crash_at: Option<crate::store::CrashAt>,
 }
 
 impl Writer {
@@ -195,7 +197,16 @@ impl Writer {
         if let Some(position) = effects.position {
             apply::raise_position(db, position)?;
         }
+        #[cfg(feature = "crash-points")]
+        let dies_behind = self
+            .crash_at
+            .as_mut()
+            .is_some_and(|crash| crash.before_sync(jobs.iter().map(|job| job.commit.point)));
         db.prepare_cached("COMMIT")?.execute([])?;
+        #[cfg(feature = "crash-points")]
+        if dies_behind {
+            crate::store::crash::die();
+        }
         Ok((committed, effects))
     }
 
