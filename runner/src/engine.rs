@@ -269,9 +269,7 @@ impl Engine {
                         self.record_duplicate(&job, &first).await;
                         Ok(Accepted::Duplicate(first))
                     }
-                    Committed::TickTaken | Committed::StateChanged | Committed::Done => {
-                        Ok(Accepted::TickTaken)
-                    }
+                    _ => Ok(Accepted::TickTaken),
                 }
             }
             Err(fault) => {

@@ -111,7 +111,8 @@ pub enum Write {
         dead: bool,
     },
     /// Everything that ended before these times goes, the oldest first. An execution stays as long as an unfinished one goes on with its
-    /// journal, and a dead letter until it is none any more (E28).
+    /// journal, and a dead letter until it is none any more (E28). A result has its own time, whether its execution is kept or not (W24).
+    /// A commit with this alone is answered [`Committed::Pruned`].
     Prune(Prune),
 }
 
@@ -194,7 +195,7 @@ pub struct Prune {
     pub executions_before: Timestamp,
     /// Log lines older than this.
     pub logs_before: Timestamp,
-    /// Results older than this.
+    /// Results of executions that ended before this.
     pub results_before: Timestamp,
     /// Delivery claims that ran out before this.
     pub claims_before: Timestamp,
@@ -207,6 +208,8 @@ pub struct Prune {
 pub enum Committed {
     /// All of it was done.
     Done,
+    /// All of it was done, and it took so many away: executions, results, log lines and claims together.
+    Pruned(u64),
     /// Nothing was done: this execution has claimed the delivery before.
     Duplicate(ExecutionId),
     /// Nothing was done: a value of the state has changed since it was read.
@@ -271,7 +274,7 @@ pub trait Store: Send + Sync + 'static {
         id: &'a ExecutionId,
     ) -> BoxFuture<'a, StoreResult<Option<Arc<StoredPayload>>>>;
 
-    /// Returns what an execution gave back.
+    /// Returns what an execution gave back, also when the execution itself is no longer kept.
     fn output<'a>(
         &'a self,
         id: &'a ExecutionId,

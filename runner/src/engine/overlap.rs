@@ -73,7 +73,7 @@ impl Engine {
         match committed.map_err(AcceptError::Store)? {
             Committed::Done => Ok(Accepted::New { id, outcome: None }),
             Committed::Duplicate(first) => Ok(Accepted::Duplicate(first)),
-            Committed::TickTaken | Committed::StateChanged => Ok(Accepted::TickTaken),
+            _ => Ok(Accepted::TickTaken),
         }
     }
 

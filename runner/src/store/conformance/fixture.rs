@@ -10,7 +10,7 @@ use crate::record::{
     Execution, Function, HeaderBytes, InvokedBy, ResultType, Status, StoredOutput, StoredPayload,
     TriggerEnd,
 };
-use crate::store::{Accept, Commit, Committed, Finish, Point, Store, StoreResult, Write};
+use crate::store::{Accept, Commit, Committed, Finish, Point, Prune, Store, StoreResult, Write};
 
 /// A moment, so many milliseconds after an arbitrary one.
 pub(in crate::store) fn at(millis: i64) -> Timestamp {
@@ -130,6 +130,14 @@ pub(super) fn done(store: &dyn Store, writes: Vec<Write>) -> impl Future<Output 
     async move {
         let committed = commit(store, writes).await.unwrap();
         assert_eq!(committed, Committed::Done, "at {caller}");
+    }
+}
+
+/// Takes away what is old; returns how much it was.
+pub(super) async fn pruned(store: &dyn Store, prune: Prune) -> u64 {
+    match commit(store, vec![Write::Prune(prune)]).await.unwrap() {
+        Committed::Pruned(rows) => rows,
+        other => panic!("{other:?}"),
     }
 }
 

@@ -328,8 +328,15 @@ fn attempt_one(db: &Connection, job: &Job, effects: &mut Effects) -> rusqlite::R
         effects.unneeded.extend(unneeded);
         return Ok(refusal);
     }
+    let pruned = effects.pruned;
     for write in writes {
         apply::apply(db, write, &job.files, effects)?;
     }
-    Ok(Committed::Done)
+    Ok(
+        if writes.iter().any(|write| matches!(write, Write::Prune(_))) {
+            Committed::Pruned((effects.pruned - pruned) as u64)
+        } else {
+            Committed::Done
+        },
+    )
 }
