@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use runner::record::{Execution, Function, InvokedBy, Status, StoredPayload};
-use runner::store::{Accept, Commit, SqliteOptions, SqliteStore, Store as _, Write};
+use runner::store::{Accept, Commit, Point, SqliteOptions, SqliteStore, Store as _, Write};
 use sdk::Timestamp;
 
 const BODY: usize = 385;
@@ -221,5 +221,5 @@ fn accept(position: u64) -> Commit {
         answer: None,
         claims: Vec::new(),
     };
-    Commit::new("accept", vec![Write::Accept(Box::new(accept))])
+    Commit::new(Point::Accept, vec![Write::Accept(Box::new(accept))])
 }

@@ -18,7 +18,7 @@ pub use self::lifecycle::{DeployReport, LifecycleEnd};
 use crate::engine::{AcceptError, Engine};
 use crate::instance::{ApiKey, Instance, InstanceFacts, InstanceSecrets, InstanceStatus};
 use crate::record::{Function, InvokedBy};
-use crate::store::{Commit, StoreError, Write};
+use crate::store::{Commit, Point, StoreError, Write};
 use crate::timer::{Timer, TimerError};
 
 /// Sets instances up, changes them and takes them away.
@@ -137,7 +137,7 @@ impl Deployer {
         let id = id.unwrap_or_else(|| self.engine.ports.entropy.instance_id(now));
         let _turn = self.take_turn(&id)?;
         let instance = Arc::new(self.instance(id, existing.as_deref(), request)?);
-        self.keep(Arc::clone(&instance), "deploy").await?;
+        self.keep(Arc::clone(&instance), Point::Deploy).await?;
         // A schedule that has changed must not fire on the old config while the deploy functions run.
         self.timer.remove(&instance.id);
         let functions = self.run_deploy_functions(&instance).await?;
@@ -147,7 +147,16 @@ impl Deployer {
         } else {
             InstanceStatus::Active
         };
-        let instance = self.change(&instance.id, "deployed", |facts, _| {
+        if !failed {
+            // Before it counts as deployed: a crash in between has it deployed again, and loses none of them.
+            self.start_flows(
+                &instance,
+                |kind| matches!(kind, TriggerKind::InstanceDeploy),
+                InvokedBy::DeployFlow,
+            )
+            .await?;
+        }
+        let instance = self.change(&instance.id, Point::Deployed, |facts, _| {
             facts.status = status;
             let succeeded = functions
                 .iter()
@@ -158,12 +167,6 @@ impl Deployer {
         });
         let mut instance = instance.await?;
         if !failed {
-            self.start_flows(
-                &instance,
-                |kind| matches!(kind, TriggerKind::InstanceDeploy),
-                InvokedBy::DeployFlow,
-            )
-            .await?;
             instance = self.schedule(&instance).await?;
         }
         Ok(DeployReport {
@@ -184,7 +187,7 @@ impl Deployer {
         let _turn = self.take_turn(id)?;
         self.timer.remove(id);
         let instance = self
-            .change(id, "remove", |facts, _| {
+            .change(id, Point::Remove, |facts, _| {
                 facts.status = InstanceStatus::Removing;
             })
             .await?;
@@ -198,7 +201,7 @@ impl Deployer {
             self.engine
                 .ports
                 .store
-                .commit(Commit::new("erase", vec![erase]))
+                .commit(Commit::new(Point::Erase, vec![erase]))
                 .await?;
             self.engine.instances.remove(id);
         }
@@ -218,7 +221,7 @@ impl Deployer {
         let _turn = self.take_turn(id)?;
         self.demand(id, InstanceStatus::Active, "not active")?;
         let instance = self
-            .change(id, "pause", |facts, _| {
+            .change(id, Point::Pause, |facts, _| {
                 facts.status = InstanceStatus::Paused;
             })
             .await?;
@@ -235,7 +238,7 @@ impl Deployer {
         let _turn = self.take_turn(id)?;
         self.demand(id, InstanceStatus::Paused, "not paused")?;
         let instance = self
-            .change(id, "resume", |facts, _| {
+            .change(id, Point::Resume, |facts, _| {
                 facts.status = InstanceStatus::Active;
                 facts.resumed_at = Some(self.engine.ports.clock.now());
             })
@@ -258,7 +261,7 @@ impl Deployer {
             key: ports.entropy.unguessable(),
         };
         let made = key.clone();
-        self.change(id, "keys", |_, secrets| {
+        self.change(id, Point::Keys, |_, secrets| {
             secrets.keys.entry(flow.clone()).or_default().push(made);
         })
         .await?;
@@ -279,7 +282,7 @@ impl Deployer {
         let _turn = self.take_turn(id)?;
         self.demand_flow(flow)?;
         let mut found = false;
-        self.change(id, "keys", |_, secrets| {
+        self.change(id, Point::Keys, |_, secrets| {
             if let Some(keys) = secrets.keys.get_mut(flow) {
                 let before = keys.len();
                 keys.retain(|kept| kept.id != key);
@@ -386,7 +389,7 @@ impl Deployer {
     }
 
     /// Stores an instance, and puts it in the place of the one in memory.
-    async fn keep(&self, instance: Arc<Instance>, point: &'static str) -> Result<(), DeployError> {
+    async fn keep(&self, instance: Arc<Instance>, point: Point) -> Result<(), DeployError> {
         let ports = &self.engine.ports;
         let record = instance.record(&ports.vault);
         ports
@@ -400,7 +403,7 @@ impl Deployer {
     async fn change(
         &self,
         id: &InstanceId,
-        point: &'static str,
+        point: Point,
         change: impl FnOnce(&mut InstanceFacts, &mut InstanceSecrets),
     ) -> Result<Arc<Instance>, DeployError> {
         let before = self

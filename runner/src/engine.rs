@@ -36,7 +36,7 @@ use crate::instance::{Instance, Instances};
 use crate::lane::{Entry, LaneId, Lanes};
 use crate::ports::Ports;
 use crate::record::{Execution, Function, InvokedBy, Status, StoredAnswer, StoredPayload};
-use crate::store::{Accept, Commit, Committed, DedupeClaim, StoreError, TickClaim, Write};
+use crate::store::{Accept, Commit, Committed, DedupeClaim, Point, StoreError, TickClaim, Write};
 
 /// Accepts and runs executions.
 pub struct Engine {
@@ -248,7 +248,11 @@ impl Engine {
         writes.push(Write::Accept(Box::new(accept)));
         writes.extend(lines);
         writes.extend(self.give_way(&giving_way));
-        let committed = self.ports.store.commit(Commit::new("accept", writes)).await;
+        let committed = self
+            .ports
+            .store
+            .commit(Commit::new(Point::Accept, writes))
+            .await;
         let id = job.execution.id.clone();
         match committed {
             Ok(Committed::Done) => {
@@ -266,9 +270,7 @@ impl Engine {
                         self.record_duplicate(&job, &first).await;
                         Ok(Accepted::Duplicate(first))
                     }
-                    Committed::TickTaken | Committed::StateChanged | Committed::Done => {
-                        Ok(Accepted::TickTaken)
-                    }
+                    _ => Ok(Accepted::TickTaken),
                 }
             }
             Err(fault) => {

@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sdk::time::{hours, seconds};
+use sdk::time::seconds;
 
 use crate::ports::Ports;
-use crate::store::{Commit, Prune, Write};
+use crate::store::{Commit, Committed, Point, Prune, Write};
 
 /// How much is taken away at once.
 const BITE: u32 = 500;
@@ -15,9 +15,6 @@ const BITE: u32 = 500;
 const PAUSE: Duration = seconds(1);
 /// How many bites are taken in a row.
 const BITES: u32 = 200;
-/// How often retention looks.
-const EVERY: Duration = hours(1);
-
 /// Takes away what need not be kept any longer.
 pub struct Retention {
     ports: Arc<Ports>,
@@ -29,10 +26,11 @@ impl Retention {
         Self { ports }
     }
 
-    /// Looks once an hour, for ever.
+    /// Looks again and again, for ever.
     pub async fn run(self) {
         loop {
-            self.ports.clock.sleep(EVERY).await;
+            let every = Duration::from_secs(self.ports.settings.prune_seconds);
+            self.ports.clock.sleep(every).await;
             for _ in 0..BITES {
                 if !self.bite().await {
                     break;
@@ -54,23 +52,10 @@ impl Retention {
             claims_before: now,
             at_most: BITE,
         };
-        let oldest = crate::store::ExecutionFilter {
-            until: Some(prune.executions_before),
-            ..Default::default()
-        };
-        let committed = self
-            .ports
-            .store
-            .commit(Commit::new("prune", vec![Write::Prune(prune)]))
-            .await;
-        // A store that fails is asked again at the next hour.
-        committed.is_ok()
-            && self
-                .ports
-                .store
-                .executions(&oldest, None, 1)
-                .await
-                .is_ok_and(|left| !left.is_empty())
+        let commit = Commit::new(Point::Prune, vec![Write::Prune(prune)]);
+        // A store that fails is asked again the next time.
+        let committed = self.ports.store.commit(commit).await;
+        matches!(committed, Ok(Committed::Pruned(rows)) if rows >= u64::from(BITE))
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Settings {
     pub keep_logs_seconds: u64,
     /// How long results are kept (E30).
     pub keep_results_seconds: u64,
+    /// How often it is looked for what need not be kept any longer (E30).
+    pub prune_seconds: u64,
     /// After how many deaths of the process an execution is set aside.
     pub deaths: u32,
     /// How long running executions get when the runner stops (G8).
@@ -82,6 +84,7 @@ impl Default for Settings {
             keep_executions_seconds: 14 * DAY,
             keep_logs_seconds: 14 * DAY,
             keep_results_seconds: 30 * DAY,
+            prune_seconds: 60 * 60,
             deaths: 3,
             grace_seconds: 30,
             outbound_seconds: 60,
@@ -115,6 +118,11 @@ impl Settings {
             ("backlog", self.backlog),
             ("result_bytes", self.result_bytes),
         ];
+        if self.prune_seconds == 0 {
+            return Err(SettingsError(
+                "`prune_seconds` must be at least 1".to_owned(),
+            ));
+        }
         match more_than_nothing.iter().find(|(_, value)| *value == 0) {
             Some((name, _)) => Err(SettingsError(format!("`{name}` must be at least 1"))),
             None => Ok(()),

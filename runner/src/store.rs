@@ -3,7 +3,10 @@
 //! A [`Commit`] is the only way to change anything: it is applied as a whole or not at all, and it is durable when
 //! [`Store::commit`] returns. So the points of a commit are exactly the points at which a crash can divide an execution.
 
+#[cfg(feature = "crash-points")]
+mod crash;
 mod memory;
+mod point;
 #[cfg(feature = "server")]
 mod sqlite;
 
@@ -16,7 +19,10 @@ use sdk::Timestamp;
 use sdk::host::BoxFuture;
 use sdk::id::{ExecutionId, FlowKey, InstanceId};
 
+#[cfg(feature = "crash-points")]
+pub use self::crash::CrashAt;
 pub use self::memory::MemoryStore;
+pub use self::point::Point;
 #[cfg(feature = "server")]
 pub use self::sqlite::{OpenError, SqliteOptions, SqliteStore};
 use crate::record::{
@@ -45,7 +51,7 @@ pub type StoreResult<T> = Result<T, StoreError>;
 /// Changes that are applied as a whole or not at all.
 #[derive(Clone, Debug)]
 pub struct Commit {
-    /// What this commit is, for crash tests and traces: `accept`, `start`, `step`, `finish` …
+    /// The name of its [`Point`]: `accept`, `start`, `step`, `finish` …
     pub point: &'static str,
     /// The changes, in order.
     pub writes: Vec<Write>,
@@ -53,7 +59,8 @@ pub struct Commit {
 
 impl Commit {
     /// Puts a commit together.
-    pub fn new(point: &'static str, writes: Vec<Write>) -> Self {
+    pub fn new(point: Point, writes: Vec<Write>) -> Self {
+        let point = point.name();
         Self { point, writes }
     }
 }
@@ -104,7 +111,8 @@ pub enum Write {
         dead: bool,
     },
     /// Everything that ended before these times goes, the oldest first. An execution stays as long as an unfinished one goes on with its
-    /// journal, and a dead letter until it is none any more (E28).
+    /// journal, and a dead letter until it is none any more (E28). A result has its own time, whether its execution is kept or not (W24).
+    /// A commit with this alone is answered [`Committed::Pruned`].
     Prune(Prune),
 }
 
@@ -189,7 +197,7 @@ pub struct Prune {
     pub executions_before: Timestamp,
     /// Log lines older than this.
     pub logs_before: Timestamp,
-    /// Results older than this.
+    /// Results of executions that ended before this.
     pub results_before: Timestamp,
     /// Delivery claims that ran out before this.
     pub claims_before: Timestamp,
@@ -202,6 +210,8 @@ pub struct Prune {
 pub enum Committed {
     /// All of it was done.
     Done,
+    /// All of it was done, and it took so many away: executions, results, log lines and claims together.
+    Pruned(u64),
     /// Nothing was done: this execution has claimed the delivery before.
     Duplicate(ExecutionId),
     /// Nothing was done: a value of the state has changed since it was read.
@@ -266,7 +276,7 @@ pub trait Store: Send + Sync + 'static {
         id: &'a ExecutionId,
     ) -> BoxFuture<'a, StoreResult<Option<Arc<StoredPayload>>>>;
 
-    /// Returns what an execution gave back.
+    /// Returns what an execution gave back, also when the execution itself is no longer kept.
     fn output<'a>(
         &'a self,
         id: &'a ExecutionId,

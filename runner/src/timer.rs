@@ -41,7 +41,7 @@ use self::plan::{Plan, Stretch};
 use crate::calendar::{Almanac, Tick};
 use crate::engine::Engine;
 use crate::instance::Instance;
-use crate::store::{Commit, StoreError, Write};
+use crate::store::{Commit, Point, StoreError, Write};
 use crate::timetable::{Line, Renewal, Timetable, last_tick};
 
 /// How long the timer waits before it asks a store that refused a tick again.
@@ -305,7 +305,7 @@ impl Timer {
         renewed.facts.timetable = Some(timetable);
         let ports = &self.engine.ports;
         let write = Write::PutInstance(renewed.record(&ports.vault));
-        let commit = Commit::new("timetable", vec![write]);
+        let commit = Commit::new(Point::Timetable, vec![write]);
         ports.store.commit(commit).await?;
         let renewed = Arc::new(renewed);
         self.engine.instances.put(Arc::clone(&renewed));

@@ -42,7 +42,8 @@ impl Flaky {
 #[derive(Debug)]
 pub struct Slow;
 
-/// Takes `ms` milliseconds, asleep or with `blocking=true` in the way of its thread.
+/// Takes `ms` milliseconds, asleep or with `blocking=true` in the way of its thread. First it writes as many lines to its log as `lines`
+/// says, if it does.
 #[flow(key = "slow", trigger = Webhook::unsigned(), respond = Respond::WithResult)]
 impl Slow {
     #[on_execution]
@@ -50,6 +51,9 @@ impl Slow {
         let query = &payload.query_parameters;
         let length: u64 = query.require("ms")?;
         let blocking = query.parse("blocking")?.unwrap_or(false);
+        for line in 0..query.parse("lines")?.unwrap_or(0_u32) {
+            context.log().info(format!("line {line}"));
+        }
         if blocking {
             // No flow should do this. This one does, so that one can see what it does to others: nothing (E27).
             std::thread::sleep(millis(length));

@@ -1,6 +1,7 @@
 //! Flows that remember.
 
 use sdk::prelude::*;
+use sdk::schedule::Overlap;
 use serde_json::{Value, json};
 
 use crate::Config;
@@ -23,8 +24,8 @@ impl Counter {
 pub struct Tick;
 
 /// Counts its runs, one every minute, in the state that all flows of the instance share, and returns the number with the times of
-/// the run.
-#[flow(key = "tick", trigger = Schedule::cron("* * * * *"))]
+/// the run. While a run is going, the next one is passed over.
+#[flow(key = "tick", trigger = Schedule::cron("* * * * *").overlap(Overlap::Skip))]
 impl Tick {
     #[on_execution]
     async fn count(context: &Context<Config>, payload: Payload) -> Result<Value> {

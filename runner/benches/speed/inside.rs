@@ -13,7 +13,7 @@ use runner::ports::Ports;
 use runner::record::{Execution, Function, InvokedBy, ResultType, Status, StoredPayload};
 use runner::settings::Settings;
 use runner::spawn::Runtimes;
-use runner::store::{Accept, Commit, SqliteOptions, SqliteStore, Store as _, Write};
+use runner::store::{Accept, Commit, Point, SqliteOptions, SqliteStore, Store as _, Write};
 use runner::vault::Vault;
 use sdk::host::BoxFuture;
 use sdk::id::{ExecutionId, InstanceId};
@@ -135,7 +135,10 @@ pub(crate) fn fill(
                     answer: None,
                     claims: Vec::new(),
                 };
-                store.commit(Commit::new("accept", vec![Write::Accept(Box::new(accept))]))
+                store.commit(Commit::new(
+                    Point::Accept,
+                    vec![Write::Accept(Box::new(accept))],
+                ))
             });
             for committed in commits.collect::<Vec<_>>() {
                 committed.await?;

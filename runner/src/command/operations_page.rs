@@ -73,7 +73,8 @@ fn every_setting_of_the_page_has_a_word_about_it() {
 fn the_page_lists_every_option_of_serve_with_its_variable_and_default() {
     let command = Arguments::command();
     let serve = command.find_subcommand("serve").unwrap();
-    for option in serve.get_arguments() {
+    let shown = serve.get_arguments().filter(|option| !option.is_hide_set());
+    for option in shown {
         let Some(name) = option.get_long().filter(|name| *name != "help") else {
             continue;
         };

@@ -63,6 +63,10 @@ pub(super) struct ServeOptions {
     /// Print one JSON line on standard output when ready, and nothing else ever.
     #[arg(long)]
     json: bool,
+    /// Where the process dies: `before:step:2` is the second commit of a step, before its sync.
+    #[cfg(feature = "crash-points")]
+    #[arg(long, value_name = "PLACE", hide = true)]
+    crash_at: Option<crate::store::CrashAt>,
 }
 
 /// Serves until it is asked to stop.
@@ -76,6 +80,14 @@ pub(super) fn serve(options: &ServeOptions, integration: BuiltIntegration) -> Re
         .clone()
         .unwrap_or_else(|| data_folder(&integration.name));
     make_private_folder(&data)?;
+    #[cfg(feature = "crash-points")]
+    let file = SettingsFile {
+        store: crate::store::SqliteOptions {
+            crash_at: options.crash_at,
+            ..file.store
+        },
+        ..file
+    };
     let store = open_store(options.store.as_deref(), &data, &file)?;
     let vault = Vault::open(&data).map_err(|fault| Failure(fault.to_string()))?;
     let access = Access::open(&data).map_err(|fault| Failure(fault.to_string()))?;

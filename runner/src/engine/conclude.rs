@@ -16,7 +16,7 @@ use crate::envelope::store_output;
 use crate::execution::{Ended, Finished, time_limit_text};
 use crate::lane::{Hold, poison};
 use crate::record::{CallerError, Function, ResultType, Status, StoredOutput};
-use crate::store::{Commit, Committed, Finish, StoreError, Write};
+use crate::store::{Commit, Committed, Finish, Point, StoreError, Write};
 
 /// What is to be recorded of a run that has ended.
 pub(super) struct Verdict {
@@ -188,7 +188,7 @@ impl Engine {
             let fault = match found {
                 Ok(Some(execution)) if execution.status.is_final() => return Recorded::Done,
                 Ok(_) => {
-                    let commit = Commit::new("finish", writes.to_vec());
+                    let commit = Commit::new(Point::Finish, writes.to_vec());
                     match self.ports.store.commit(commit).await {
                         Ok(Committed::Done) => return Recorded::Done,
                         Ok(_) => return Recorded::StateChanged,

@@ -12,7 +12,7 @@ use crate::record::{
     CallerError, Execution, Function, InvokedBy, PendingState, ResultType, Status, StepRecord,
     StoredPayload,
 };
-use crate::store::{Accept, Commit, Finish, StoreError, Write};
+use crate::store::{Accept, Commit, Finish, Point, StoreError, Write};
 
 /// From where a replay begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
@@ -94,7 +94,7 @@ impl Engine {
             output: None,
             dead_letter: false,
         };
-        let commit = Commit::new("cancel", vec![Write::Finish(Box::new(finish))]);
+        let commit = Commit::new(Point::Cancel, vec![Write::Finish(Box::new(finish))]);
         if let Err(fault) = self.ports.store.commit(commit).await {
             self.settle_cancel(id.clone(), taken, &fault);
             return Err(fault.into());
@@ -262,7 +262,7 @@ impl Engine {
                 dead: false,
             });
         }
-        let committed = store.commit(Commit::new("replay", writes)).await;
+        let committed = store.commit(Commit::new(Point::Replay, writes)).await;
         match (committed, place) {
             (Ok(_), None) => self.start_due(job),
             (Ok(_), Some((lane, entry))) => self.take_up(job, Some(lane), entry),
@@ -341,7 +341,7 @@ impl Engine {
             id: id.clone(),
             dead: false,
         };
-        let commit = Commit::new("dismiss", vec![dismiss]);
+        let commit = Commit::new(Point::Dismiss, vec![dismiss]);
         let job = self.recovered(execution);
         if let Err(fault) = self.ports.store.commit(commit).await {
             self.settle_dismissal(id.clone(), job, &fault);

@@ -12,7 +12,7 @@ use super::{Engine, Job, lock};
 use crate::decode::BodyLimits;
 use crate::execution::{self, Dispatch, Ended, Finished, Run};
 use crate::record::{ResultType, StoredPayload};
-use crate::store::{Commit, Committed, StoreError, StoreResult, Write};
+use crate::store::{Commit, Committed, Point, StoreError, StoreResult, Write};
 
 /// How long the engine waits before it asks a store that failed again.
 pub(super) const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -72,7 +72,7 @@ impl Engine {
         let _ = self
             .ports
             .store
-            .commit(Commit::new("requeue", writes))
+            .commit(Commit::new(Point::Requeue, writes))
             .await;
         Vec::new()
     }
@@ -142,7 +142,7 @@ impl Engine {
     /// Commits until the store takes it; `None` if the engine stops before.
     pub(super) async fn commit_persistently(
         &self,
-        point: &'static str,
+        point: Point,
         writes: &[Write],
     ) -> Option<Committed> {
         loop {

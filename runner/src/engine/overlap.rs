@@ -8,7 +8,7 @@ use sdk::id::{ExecutionId, FlowKey, InstanceId};
 use super::{AcceptError, Accepted, Engine, Invocation, Job, lock};
 use crate::lane::LaneId;
 use crate::record::{Execution, ResultType, Status};
-use crate::store::{Accept, Commit, Committed, Write};
+use crate::store::{Accept, Commit, Committed, Point, Write};
 
 impl Engine {
     /// Says whether a flow of an instance has an execution that runs, waits for its turn, or waits for its retry. Synchronous ones do
@@ -65,11 +65,15 @@ impl Engine {
         };
         let mut writes: Vec<Write> = tick.map(Write::Tick).into_iter().collect();
         writes.push(Write::Accept(Box::new(accept)));
-        let committed = self.ports.store.commit(Commit::new("skip", writes)).await;
+        let committed = self
+            .ports
+            .store
+            .commit(Commit::new(Point::Skip, writes))
+            .await;
         match committed.map_err(AcceptError::Store)? {
             Committed::Done => Ok(Accepted::New { id, outcome: None }),
             Committed::Duplicate(first) => Ok(Accepted::Duplicate(first)),
-            Committed::TickTaken | Committed::StateChanged => Ok(Accepted::TickTaken),
+            _ => Ok(Accepted::TickTaken),
         }
     }
 

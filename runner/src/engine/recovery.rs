@@ -14,7 +14,7 @@ use super::{Engine, Job, lock};
 use crate::clock;
 use crate::lane::{Entry, LaneId, poison};
 use crate::record::{CallerError, Execution, Function, InvokedBy, ResultType, Status};
-use crate::store::{ExecutionFilter, StoreError, StoreResult};
+use crate::store::{ExecutionFilter, Point, StoreError, StoreResult};
 
 /// How many executions are read at once.
 const PAGE: u32 = 1000;
@@ -160,8 +160,11 @@ impl Engine {
             output: None,
             dead_letter: true,
         };
-        self.commit_persistently("finish", &[crate::store::Write::Finish(Box::new(finish))])
-            .await;
+        self.commit_persistently(
+            Point::Finish,
+            &[crate::store::Write::Finish(Box::new(finish))],
+        )
+        .await;
     }
 
     /// Finds out, once the store answers again, whether an execution that it did not confirm is there after all. Its place is kept

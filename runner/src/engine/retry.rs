@@ -263,7 +263,7 @@ impl Engine {
             .ports
             .store
             .commit(crate::store::Commit::new(
-                "duplicate",
+                crate::store::Point::Duplicate,
                 vec![Write::Accept(Box::new(accept))],
             ))
             .await;

@@ -7,7 +7,7 @@ use tokio::sync::{SemaphorePermit, oneshot};
 
 use super::conclude::Verdict;
 use super::{Engine, Job, Running, lock};
-use crate::store::Write;
+use crate::store::{Point, Write};
 
 impl Engine {
     pub(super) fn start_all(self: &Arc<Self>, jobs: Vec<Job>) {
@@ -84,7 +84,11 @@ impl Engine {
             at: job.execution.started_at.unwrap_or_default(),
             starts: job.execution.starts,
         };
-        if self.commit_persistently("start", &[start]).await.is_none() {
+        if self
+            .commit_persistently(Point::Start, &[start])
+            .await
+            .is_none()
+        {
             not_run();
             return Err(Vec::new());
         }

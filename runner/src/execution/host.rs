@@ -17,7 +17,7 @@ use crate::outbound::SentBy;
 use crate::ports::Ports;
 use crate::record::{LogRecord, PendingState, StepRecord};
 use crate::redaction::Redactor;
-use crate::store::{Commit, StateChange, StoreError, Write};
+use crate::store::{Commit, Point, StateChange, StoreError, Write};
 
 /// How long a run waits before it asks a store that failed again.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -152,7 +152,7 @@ impl ExecutionHost {
             let _ = self
                 .ports
                 .store
-                .commit(Commit::new("log", vec![lines]))
+                .commit(Commit::new(Point::Log, vec![lines]))
                 .await;
         }
     }
@@ -293,7 +293,7 @@ impl Host for ExecutionHost {
             writes.extend(self.take_lines());
             // The work is done and must not be done again, so the run waits for the store, up to its time limit (E26).
             loop {
-                let commit = Commit::new("step", writes.clone());
+                let commit = Commit::new(Point::Step, writes.clone());
                 match self.ports.store.commit(commit).await {
                     Ok(_) => return Ok(()),
                     Err(fault @ StoreError::Damaged(_)) => return Err(Error::from(fault)),

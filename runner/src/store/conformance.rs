@@ -84,5 +84,6 @@ cases! {
         pruning_takes_the_oldest_first_and_no_more_than_asked,
         pruning_keeps_the_journal_of_an_unfinished_retry,
         pruning_keeps_a_dead_letter_and_its_journal_until_it_is_none,
+        a_result_outlives_its_execution_until_its_own_time_comes,
         pruning_takes_old_results_logs_and_claims;
 }

@@ -33,6 +33,8 @@ impl fmt::Debug for MemoryStore {
 #[derive(Clone, Default)]
 struct Tables {
     executions: HashMap<ExecutionId, Row>,
+    /// Results whose execution is no longer kept, and when it ended.
+    orphans: HashMap<ExecutionId, (Timestamp, StoredOutput)>,
     unfinished: BTreeSet<(u64, ExecutionId)>,
     steps: HashMap<ExecutionId, Vec<StepRecord>>,
     logs: HashMap<ExecutionId, Vec<LogRecord>>,
@@ -149,7 +151,7 @@ impl Tables {
                     row.execution.dead_letter = dead;
                 }
             }
-            Write::Prune(prune) => self.prune(prune),
+            Write::Prune(prune) => drop(self.prune(prune)),
         }
     }
 
@@ -311,10 +313,15 @@ impl Store for MemoryStore {
     fn commit(&self, commit: Commit) -> BoxFuture<'_, StoreResult<Committed>> {
         let mut tables = self.tables();
         let committed = tables.refuse(&commit.writes).unwrap_or_else(|| {
+            let mut committed = Committed::Done;
             for write in commit.writes {
-                tables.apply(write);
+                if let Write::Prune(prune) = write {
+                    committed = Committed::Pruned(tables.prune(prune) as u64);
+                } else {
+                    tables.apply(write);
+                }
             }
-            Committed::Done
+            committed
         });
         Box::pin(std::future::ready(Ok(committed)))
     }
@@ -342,7 +349,10 @@ impl Store for MemoryStore {
         &'a self,
         id: &'a ExecutionId,
     ) -> BoxFuture<'a, StoreResult<Option<StoredOutput>>> {
-        self.read(|tables| tables.executions.get(id).and_then(|row| row.output.clone()))
+        self.read(|tables| match tables.executions.get(id) {
+            Some(row) => row.output.clone(),
+            None => tables.orphans.get(id).map(|(_, output)| output.clone()),
+        })
     }
 
     fn answer<'a>(

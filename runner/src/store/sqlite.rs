@@ -41,8 +41,8 @@ use self::results::{ResultFile, ResultFolder};
 use self::space::Space;
 use self::writer::{Job, Trouble, Writer};
 use super::{
-    Commit, Committed, Cursor, ExecutionFilter, InstanceRecord, Store, StoreError, StoreResult,
-    Write,
+    Commit, Committed, Cursor, ExecutionFilter, InstanceRecord, Point, Store, StoreError,
+    StoreResult, Write,
 };
 use crate::record::{
     Execution, LogRecord, StateEntry, StateKey, StepRecord, StoredAnswer, StoredOutput,
@@ -60,6 +60,9 @@ pub struct SqliteOptions {
     pub max_bytes: Option<u64>,
     /// Results of more bytes stand in files of their own. Default 256 KiB.
     pub inline_result_bytes: usize,
+    /// Where the process dies. Default: nowhere.
+    #[cfg(feature = "crash-points")]
+    pub crash_at: Option<super::CrashAt>,
 }
 
 impl Default for SqliteOptions {
@@ -69,6 +72,8 @@ impl Default for SqliteOptions {
             reserve_bytes: 4 * 1024 * 1024,
             max_bytes: None,
             inline_result_bytes: 256 * 1024,
+            #[cfg(feature = "crash-points")]
+            crash_at: None,
         }
     }
 }
@@ -142,6 +147,8 @@ impl SqliteStore {
             transactions: Arc::clone(&transactions),
             unchecked: 0,
             trouble: Trouble::None,
+            #[cfg(feature = "crash-points")]
+            crash_at: options.crash_at,
         };
         let parts = Parts {
             quick: Readers::start(&place, "store-read", 1)?,
@@ -442,7 +449,7 @@ impl Store for SqliteStore {
 
     /// Writes and syncs something that means nothing: only so does a disk say that it works.
     fn check(&self) -> BoxFuture<'_, StoreResult<()>> {
-        let answered = self.submit(Commit::new("check", Vec::new()), true);
+        let answered = self.submit(Commit::new(Point::Check, Vec::new()), true);
         Box::pin(async move { answered.await.map(|_| ()) })
     }
 }

@@ -251,3 +251,25 @@ impl Keeps {
         Ok("kept")
     }
 }
+
+/// W24, E30: the URL of a result holds for its thirty days, though its execution is gone after fourteen.
+#[tokio::test]
+async fn a_result_is_read_by_its_url_longer_than_its_execution_is_kept() -> Result {
+    let lab = Simulation::of(Integration::<()>::new("i").flow::<Keeps>()).with_settings(settings());
+    let instance = lab.deploy(()).await?;
+    let redirect = instance.webhook::<Keeps>().synchronous(true).send().await;
+    assert_eq!(redirect.response.status, 303);
+    let at_first = instance.follow(&redirect).await.response;
+    assert_eq!((at_first.status, &at_first.body), (200, &json!("kept")));
+    lab.advance(days(29)).await?;
+    assert!(instance.executions::<Keeps>().await.is_empty());
+    let later = instance.follow(&redirect).await.response;
+    assert_eq!(
+        later, at_first,
+        "content type, etag and length are the same"
+    );
+    assert!(later.headers.contains_key("etag"), "{later:?}");
+    lab.advance(days(2)).await?;
+    assert_eq!(instance.follow(&redirect).await.response.status, 410);
+    Ok(())
+}

@@ -15,6 +15,8 @@ mod load;
 #[cfg(test)]
 mod management;
 #[cfg(test)]
+mod points;
+#[cfg(test)]
 mod poison;
 #[cfg(test)]
 mod process;

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+use http::{Method, Request};
 use serde_json::Value;
 
-use crate::caller::{Answer, Caller, call, get};
+use crate::caller::{Answer, Broken, Caller, call, get, request};
 use crate::process::{PATIENCE, Server, eventually};
 
 impl Server {
@@ -13,8 +15,23 @@ impl Server {
         call(self.admin, self.authorized(path)).await
     }
 
-    fn authorized(&self, path: &str) -> http::Request<bytes::Bytes> {
-        let mut request = get(path);
+    /// Asks the management API to do something; it may die of it.
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<Answer, Broken> {
+        let request = request(method, path, "application/json", body.to_string().into());
+        let mut caller = Caller::that_hangs_up();
+        caller.send(self.admin, self.with_token(request)).await
+    }
+
+    fn authorized(&self, path: &str) -> Request<Bytes> {
+        self.with_token(get(path))
+    }
+
+    fn with_token(&self, mut request: Request<Bytes>) -> Request<Bytes> {
         let token = format!("Bearer {}", self.token.trim());
         let headers = request.headers_mut();
         headers.insert("authorization", token.try_into().unwrap());

@@ -67,6 +67,33 @@ impl Home {
         home
     }
 
+    /// Makes a home in which no server has been yet.
+    pub(crate) fn empty(settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("settings.toml"), settings).unwrap();
+        let data = folder.path().join("data");
+        Self {
+            folder,
+            data,
+            endpoints: BTreeMap::new(),
+        }
+    }
+
+    /// Makes a home with what this one has on disk; no server may be running in it.
+    pub(crate) fn copy(&self, settings: &str) -> Self {
+        let mut copy = Self::empty(settings);
+        copy.endpoints.clone_from(&self.endpoints);
+        fs::create_dir(&copy.data).unwrap();
+        for file in fs::read_dir(&self.data).unwrap() {
+            let file = file.unwrap();
+            if file.file_type().unwrap().is_file() {
+                fs::copy(file.path(), copy.data.join(file.file_name())).unwrap();
+            }
+        }
+        fs::copy(self.effects_file(), copy.effects_file()).unwrap();
+        copy
+    }
+
     pub(crate) fn data(&self) -> &Path {
         &self.data
     }

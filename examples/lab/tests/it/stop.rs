@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use runner::record::Execution;
+use runner::store::Store as _;
 use serde_json::json;
 
 use crate::caller::{Broken, Caller, Wire, call, get, post};
@@ -90,10 +92,8 @@ async fn g8_what_takes_longer_than_the_grace_is_put_back_and_found_again() {
     assert_eq!(answer.status, 200, "{answer:?}");
     server.terminate();
     assert_ends_in_time(server).await;
-    let stored = read_stored(&home.store()).await;
-    let execution = &stored[0].execution;
-    let id = answer.execution().unwrap().to_owned();
-    assert_eq!(execution.id.as_str(), id);
+    let id = answer.execution().unwrap();
+    let execution = stored(&home, id).await;
     assert!(!execution.status.is_final(), "{execution:?}");
     assert_eq!(execution.starts, 0, "its start does not count");
 
@@ -101,9 +101,12 @@ async fn g8_what_takes_longer_than_the_grace_is_put_back_and_found_again() {
     let server = home.start().await;
     server.terminate();
     assert_ends_in_time(server).await;
-    let stored = read_stored(&home.store()).await;
-    let execution = &stored[0].execution;
-    assert_eq!(execution.id.as_str(), id);
+    let execution = stored(&home, id).await;
     assert_eq!(execution.error, None);
     assert!(execution.status.is_final(), "{execution:?}");
+}
+
+async fn stored(home: &Home, id: &str) -> Execution {
+    let found = home.store().execution(&id.into()).await.unwrap();
+    found.expect("it is there")
 }

@@ -16,7 +16,7 @@ use super::failure::Failure;
 use super::input::{PathOf, QueryOf};
 use super::instances::find;
 use super::page::{Page, PageQuery};
-use crate::store::{ClearState, Commit, Write};
+use crate::store::{ClearState, Commit, Point, Write};
 
 /// A value of the state. Secrets of the instance stand as `[variable]`.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -123,7 +123,7 @@ pub(super) async fn clear(
     });
     let store = &admin.ports().store;
     store
-        .commit(Commit::new("clear_state", vec![clear]))
+        .commit(Commit::new(Point::ClearState, vec![clear]))
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }

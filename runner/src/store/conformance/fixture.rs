@@ -11,7 +11,7 @@ use crate::record::{
     Base64, Execution, Function, HandedOn, HeaderBytes, InvokedBy, ResultType, Status, StoredBody,
     StoredOutput, StoredPart, StoredPayload, TriggerEnd,
 };
-use crate::store::{Accept, Commit, Committed, Finish, Store, StoreResult, Write};
+use crate::store::{Accept, Commit, Committed, Finish, Point, Prune, Store, StoreResult, Write};
 
 /// A moment, so many milliseconds after an arbitrary one.
 pub(in crate::store) fn at(millis: i64) -> Timestamp {
@@ -164,7 +164,7 @@ pub(in crate::store) fn finish_write(
 
 /// Commits some writes.
 pub(super) async fn commit(store: &dyn Store, writes: Vec<Write>) -> StoreResult<Committed> {
-    store.commit(Commit::new("test", writes)).await
+    store.commit(Commit::new(Point::Accept, writes)).await
 }
 
 /// Commits some writes, all of which must be done.
@@ -174,6 +174,14 @@ pub(super) fn done(store: &dyn Store, writes: Vec<Write>) -> impl Future<Output 
     async move {
         let committed = commit(store, writes).await.unwrap();
         assert_eq!(committed, Committed::Done, "at {caller}");
+    }
+}
+
+/// Takes away what is old; returns how much it was.
+pub(super) async fn pruned(store: &dyn Store, prune: Prune) -> u64 {
+    match commit(store, vec![Write::Prune(prune)]).await.unwrap() {
+        Committed::Pruned(rows) => rows,
+        other => panic!("{other:?}"),
     }
 }
 

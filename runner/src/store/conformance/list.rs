@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::fixture::{accept, accepting, at, done, finish, finish_write, queued};
+use super::fixture::{accept, accepting, at, done, finish, finish_write, pruned, queued};
 use crate::record::{Execution, ResultType, Status};
 use crate::store::{Cursor, ExecutionFilter, Finish, InstanceRecord, Prune, Store, Write};
 
@@ -191,7 +191,7 @@ pub(super) async fn the_last_position_outlives_its_execution(store: &dyn Store) 
         claims_before: at(100),
         at_most: 100,
     };
-    done(store, vec![Write::Prune(everything)]).await;
+    assert_eq!(pruned(store, everything).await, 1);
     assert_eq!(store.execution(&"a".into()).await.unwrap(), None);
     assert_eq!(store.last_position().await.unwrap(), 7);
 }

@@ -5,7 +5,9 @@ use sdk::host::{LogLevel, StepId};
 use sdk::state::StateScope;
 use serde_json::{Value, json};
 
-use super::fixture::{accept, accepting, at, commit, done, finish, finish_write, output, queued};
+use super::fixture::{
+    accept, accepting, at, commit, done, finish, finish_write, output, pruned, queued,
+};
 use crate::record::{Execution, LogRecord, StateKey, StepRecord};
 use crate::store::{Accept, Committed, DedupeClaim, Prune, StateChange, Store, Write};
 
@@ -81,9 +83,10 @@ pub(super) async fn pruning_takes_what_is_old_and_nothing_else(store: &dyn Store
     }
     let prune = Prune {
         executions_before: at(50),
+        results_before: at(50),
         ..nothing()
     };
-    done(store, vec![Write::Prune(prune)]).await;
+    pruned(store, prune).await;
     assert_eq!(kept(store).await, ["waiting", "slow", "new"]);
     for id in ["old", "waiting", "slow", "new"] {
         let (there, key) = (id != "old", id.into());
@@ -123,10 +126,42 @@ pub(super) async fn pruning_takes_the_oldest_first_and_no_more_than_asked(store:
         at_most: 2,
         ..nothing()
     };
-    done(store, vec![Write::Prune(prune)]).await;
+    assert_eq!(pruned(store, prune).await, 2);
     assert_eq!(kept(store).await, ["c", "d"]);
-    done(store, vec![Write::Prune(prune)]).await;
+    assert_eq!(pruned(store, prune).await, 2);
     assert_eq!(kept(store).await, [""; 0]);
+    assert_eq!(pruned(store, prune).await, 0);
+}
+
+// W24, E30: the URL of a result holds longer than its execution is kept.
+pub(super) async fn a_result_outlives_its_execution_until_its_own_time_comes(store: &dyn Store) {
+    for (id, position, bytes) in [("small", 1, 32), ("large", 2, 1000)] {
+        accept(store, id, position).await;
+        done(store, vec![finish_write(id, at(9), Some(output(bytes)))]).await;
+    }
+    accept(store, "empty", 3).await;
+    done(store, vec![finish_write("empty", at(9), None)]).await;
+    let mut prune = Prune {
+        executions_before: at(100),
+        ..nothing()
+    };
+    assert_eq!(pruned(store, prune).await, 3);
+    assert_eq!(kept(store).await, [""; 0]);
+    // What comes after it takes the place of nothing that is kept.
+    accept(store, "next", 4).await;
+    done(store, vec![finish_write("next", at(200), Some(output(70)))]).await;
+    for (id, bytes) in [("small", 32), ("large", 1000), ("next", 70)] {
+        let kept = store.output(&id.into()).await.unwrap();
+        assert_eq!(kept, Some(output(bytes)), "{id}");
+    }
+    assert_eq!(store.output(&"empty".into()).await.unwrap(), None);
+    prune.results_before = at(100);
+    assert_eq!(pruned(store, prune).await, 2);
+    for (id, there) in [("small", false), ("large", false), ("next", true)] {
+        let kept = store.output(&id.into()).await.unwrap();
+        assert_eq!(kept.is_some(), there, "{id}");
+    }
+    assert_eq!(pruned(store, prune).await, 0);
 }
 
 // G2: a finished step never runs again.
@@ -140,15 +175,15 @@ pub(super) async fn pruning_keeps_the_journal_of_an_unfinished_retry(store: &dyn
         ..queued("retry", 1)
     };
     done(store, vec![accepting(retry)]).await;
-    let prune = Write::Prune(Prune {
+    let prune = Prune {
         executions_before: at(100),
         ..nothing()
-    });
-    done(store, vec![prune.clone()]).await;
+    };
+    pruned(store, prune).await;
     assert_eq!(kept(store).await, ["first", "retry"]);
     assert_eq!(store.steps(&"first".into()).await.unwrap().len(), 1);
     finish(store, "retry", at(7)).await;
-    done(store, vec![prune]).await;
+    pruned(store, prune).await;
     assert_eq!(kept(store).await, [""; 0]);
 }
 
@@ -170,14 +205,17 @@ pub(super) async fn pruning_keeps_a_dead_letter_and_its_journal_until_it_is_none
         id: "retry".into(),
         dead,
     };
-    let prune = Write::Prune(Prune {
+    let prune = Prune {
         executions_before: at(100),
         ..nothing()
-    });
-    done(store, vec![dead(true), prune.clone()]).await;
+    };
+    done(store, vec![dead(true)]).await;
+    // Nothing is gone: retention does not ask for more at once because of what must stay.
+    assert_eq!(pruned(store, prune).await, 0);
     assert_eq!(kept(store).await, ["first", "retry"]);
     assert_eq!(store.steps(&"first".into()).await.unwrap().len(), 1);
-    done(store, vec![dead(false), prune]).await;
+    done(store, vec![dead(false)]).await;
+    pruned(store, prune).await;
     assert_eq!(kept(store).await, [""; 0]);
 }
 
@@ -223,8 +261,8 @@ pub(super) async fn pruning_takes_old_results_logs_and_claims(store: &dyn Store)
         }
         left
     };
-    for expected in [(2, 2), (1, 1), (1, 1)] {
-        done(store, vec![Write::Prune(prune)]).await;
+    for (expected, gone) in [((2, 2), 3), ((1, 1), 3), ((1, 1), 1)] {
+        assert_eq!(pruned(store, prune).await, gone);
         assert_eq!(left().await, expected);
     }
     assert!(store.output(&"c".into()).await.unwrap().is_some());

@@ -6,22 +6,25 @@ use sdk::Timestamp;
 use sdk::id::ExecutionId;
 use sdk::state::StateScope;
 
-use super::{Row, Tables};
+use super::Tables;
 use crate::record::Execution;
 use crate::store::Prune;
 
 impl Tables {
-    pub(super) fn prune(&mut self, prune: Prune) {
+    /// Takes away what ended before the given times; says how much it was.
+    pub(super) fn prune(&mut self, prune: Prune) -> usize {
         let at_most = usize::try_from(prune.at_most).unwrap_or(usize::MAX);
-        for id in self.ended_before(prune.executions_before, at_most) {
-            self.executions.remove(&id);
+        let ended = self.ended_before(prune.executions_before, at_most);
+        let mut count = ended.len();
+        for id in ended {
+            self.remove(&id, prune.results_before);
             self.steps.remove(&id);
             self.logs.remove(&id);
             self.states
                 .retain(|key, _| key.scope != StateScope::Execution || *key.owner != *id.as_str());
         }
-        self.prune_results(prune.results_before, at_most);
-        self.prune_logs(prune.logs_before, at_most);
+        count += self.prune_results(prune.results_before, at_most);
+        count += self.prune_logs(prune.logs_before, at_most);
         let old = |(until, _): &(Timestamp, ExecutionId)| *until < prune.claims_before;
         let mut claims: Vec<_> = self.claims.iter().filter(|(_, claim)| old(claim)).collect();
         claims.sort_by_key(|(_, (until, _))| *until);
@@ -30,8 +33,22 @@ impl Tables {
             .take(at_most)
             .map(|(value, _)| value.clone())
             .collect();
+        count += gone.len();
         for value in gone {
             self.claims.remove(&value);
+        }
+        count
+    }
+
+    /// Takes an execution away; a result that is to be kept longer becomes an orphan.
+    fn remove(&mut self, id: &ExecutionId, results_before: Timestamp) {
+        let Some(row) = self.executions.remove(id) else {
+            return;
+        };
+        if let (Some(output), Some(at)) = (row.output, row.execution.ended_at)
+            && at >= results_before
+        {
+            self.orphans.insert(id.clone(), (at, output));
         }
     }
 
@@ -57,29 +74,40 @@ impl Tables {
             .collect()
     }
 
-    fn prune_results(&mut self, before: Timestamp, at_most: usize) {
-        let mut old: Vec<&mut Row> = self
+    fn prune_results(&mut self, before: Timestamp, at_most: usize) -> usize {
+        let kept = self
             .executions
-            .values_mut()
-            .filter(|row| row.output.is_some())
-            .filter(|row| row.execution.ended_at.is_some_and(|at| at < before))
+            .iter()
+            .filter(|(_, row)| row.output.is_some());
+        let kept = kept.filter_map(|(id, row)| Some((row.execution.ended_at?, id)));
+        let orphans = self.orphans.iter().map(|(id, (at, _))| (*at, id));
+        let mut old: Vec<(Timestamp, ExecutionId)> = kept
+            .chain(orphans)
+            .filter(|(at, _)| *at < before)
+            .map(|(at, id)| (at, id.clone()))
             .collect();
-        old.sort_by_key(|row| row.execution.ended_at);
-        for row in old.into_iter().take(at_most) {
-            row.output = None;
+        old.sort_unstable();
+        old.truncate(at_most);
+        for (_, id) in &old {
+            self.orphans.remove(id);
+            if let Some(row) = self.executions.get_mut(id) {
+                row.output = None;
+            }
         }
+        old.len()
     }
 
-    fn prune_logs(&mut self, before: Timestamp, at_most: usize) {
+    fn prune_logs(&mut self, before: Timestamp, at_most: usize) -> usize {
         let lines = self.logs.values().flatten();
         let mut times: Vec<Timestamp> = lines
             .map(|line| line.at)
             .filter(|at| *at < before)
             .collect();
         times.sort_unstable();
-        let mut left = at_most.min(times.len());
+        let count = at_most.min(times.len());
+        let mut left = count;
         let Some(last) = left.checked_sub(1).and_then(|last| times.get(last)) else {
-            return;
+            return 0;
         };
         for lines in self.logs.values_mut() {
             lines.retain(|line| {
@@ -89,5 +117,6 @@ impl Tables {
             });
         }
         self.logs.retain(|_, lines| !lines.is_empty());
+        count
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Effects {
     pub(super) unneeded: Vec<String>,
     /// The highest position that was given.
     pub(super) position: Option<u64>,
+    /// How many rows were taken away because they were old.
+    pub(super) pruned: usize,
 }
 
 /// Says why a commit must not be done, if so: asked before any of it is.

@@ -1,6 +1,6 @@
 //! Retention (E30): what is old goes, so much at a time that the writer is not held up.
 
-use rusqlite::{Connection, Result, params};
+use rusqlite::{Connection, Result, ToSql, params};
 use sdk::Timestamp;
 use sdk::state::StateScope;
 
@@ -8,25 +8,33 @@ use super::apply::{Effects, run};
 use super::row::Coded as _;
 use crate::store::Prune;
 
-/// Takes away what ended before the given times.
+/// Takes away what ended before the given times; counts it in the effects.
 pub(super) fn prune(db: &Connection, bounds: &Prune, effects: &mut Effects) -> Result<()> {
-    executions(db, bounds, effects)?;
-    results(db, bounds.results_before, bounds.at_most, effects)?;
-    run(
+    let gone = executions(db, bounds, effects)?;
+    effects.pruned += gone;
+    let gone = results(db, bounds.results_before, bounds.at_most, effects)?;
+    effects.pruned += gone;
+    effects.pruned += change(
         db,
         "DELETE FROM log WHERE line IN (SELECT line FROM log WHERE at < ?1 ORDER BY at LIMIT ?2)",
         params![bounds.logs_before.as_millis(), bounds.at_most],
     )?;
-    run(
+    effects.pruned += change(
         db,
         "DELETE FROM claim WHERE value IN (SELECT value FROM claim WHERE until < ?1 ORDER BY until LIMIT ?2)",
         params![bounds.claims_before.as_millis(), bounds.at_most],
-    )
+    )?;
+    Ok(())
+}
+
+/// Runs a statement that is kept prepared; returns how many rows it changed.
+fn change(db: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<usize> {
+    db.prepare_cached(sql)?.execute(values)
 }
 
 /// Takes executions that have ended, but none whose journal another one goes on with: its steps would run again (G2). A dead letter
-/// stays with its journal until it is replayed or dismissed (E28).
-fn executions(db: &Connection, bounds: &Prune, effects: &mut Effects) -> Result<()> {
+/// stays with its journal until it is replayed or dismissed (E28). A result that is to be kept longer becomes an orphan.
+fn executions(db: &Connection, bounds: &Prune, effects: &mut Effects) -> Result<usize> {
     let mut old = db.prepare_cached(
         "SELECT key, id, instance FROM execution AS ended \
          WHERE accepted_at < ?1 AND ended_at < ?1 AND dead_letter = 0 AND NOT EXISTS \
@@ -42,8 +50,17 @@ fn executions(db: &Connection, bounds: &Prune, effects: &mut Effects) -> Result<
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?
         .collect::<Result<_>>()?;
+    let count = rows.len();
+    let results_before = bounds.results_before.as_millis();
     for (key, id, instance) in rows {
-        forget_output(db, key, effects)?;
+        let kept = change(
+            db,
+            "INSERT INTO orphan (key, id) SELECT key, ?2 FROM output WHERE key = ?1 AND ended_at >= ?3",
+            params![key, id, results_before],
+        )?;
+        if kept == 0 {
+            forget_output(db, key, effects)?;
+        }
         for sql in [
             "DELETE FROM payload WHERE key = ?1",
             "DELETE FROM answer WHERE key = ?1",
@@ -59,19 +76,24 @@ fn executions(db: &Connection, bounds: &Prune, effects: &mut Effects) -> Result<
             params![instance, StateScope::Execution.code(), id],
         )?;
     }
-    Ok(())
+    Ok(count)
 }
 
-fn results(db: &Connection, before: Timestamp, at_most: u32, effects: &mut Effects) -> Result<()> {
+fn results(
+    db: &Connection,
+    before: Timestamp,
+    at_most: u32,
+    effects: &mut Effects,
+) -> Result<usize> {
     let mut old =
         db.prepare_cached("SELECT key FROM output WHERE ended_at < ?1 ORDER BY ended_at LIMIT ?2")?;
     let keys: Vec<i64> = old
         .query_map(params![before.as_millis(), at_most], |row| row.get(0))?
         .collect::<Result<_>>()?;
-    for key in keys {
-        forget_output(db, key, effects)?;
+    for key in &keys {
+        forget_output(db, *key, effects)?;
     }
-    Ok(())
+    Ok(keys.len())
 }
 
 fn forget_output(db: &Connection, key: i64, effects: &mut Effects) -> Result<()> {
@@ -80,5 +102,6 @@ fn forget_output(db: &Connection, key: i64, effects: &mut Effects) -> Result<()>
     for file in files {
         effects.unneeded.extend::<Option<String>>(file?);
     }
+    run(db, "DELETE FROM orphan WHERE key = ?1", params![key])?;
     Ok(())
 }

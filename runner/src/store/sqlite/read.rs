@@ -58,7 +58,8 @@ pub(super) fn output(
     id: &ExecutionId,
 ) -> Result<Option<(OutputHead, OutputData)>> {
     db.prepare_cached(
-        "SELECT head, data, file FROM output WHERE key = (SELECT key FROM execution WHERE id = ?1)",
+        "SELECT head, data, file FROM output WHERE key = ifnull( \
+             (SELECT key FROM execution WHERE id = ?1), (SELECT key FROM orphan WHERE id = ?1))",
     )?
     .query_row([id.as_str()], |row| {
         let data = match row.get::<_, Option<String>>(2)? {

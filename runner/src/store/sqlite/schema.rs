@@ -8,7 +8,8 @@ const APPLICATION_ID: i32 = 0x5255_4e52;
 /// One entry brings the schema one version forward. Never change an entry that was released: add one.
 ///
 /// What is written for every execution stands in small rows whose indexes only grow at their end; whatever is large or rare has
-/// a table of its own. Partial indexes hold the few executions that somebody looks for among many.
+/// a table of its own. Partial indexes hold the few executions that somebody looks for among many. An orphan is a result whose execution
+/// is gone.
 pub(super) const MIGRATIONS: &[&str] = &["
     CREATE TABLE execution (
         key INTEGER PRIMARY KEY,
@@ -104,6 +105,8 @@ pub(super) const MIGRATIONS: &[&str] = &["
     INSERT INTO counter VALUES ('position', 0), ('probe', 0);
 ", "
     ALTER TABLE execution ADD COLUMN caller_error TEXT;
+", "
+    CREATE TABLE orphan (key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
 "];
 
 /// Why a database cannot be brought to this version.

@@ -10,7 +10,9 @@ use tempfile::TempDir;
 
 use super::{SqliteOptions, SqliteStore};
 use crate::store::conformance::{accept, accept_write, at, finish, finish_write, output, payload};
-use crate::store::{Commit, Committed, ExecutionFilter, Prune, Store as _, StoreError, Write};
+use crate::store::{
+    Commit, Committed, ExecutionFilter, Point, Prune, Store as _, StoreError, Write,
+};
 
 /// A store in a folder of its own.
 struct Home {
@@ -48,7 +50,7 @@ impl Home {
 }
 
 fn committed(writes: Vec<Write>) -> Commit {
-    Commit::new("test", writes)
+    Commit::new(Point::Accept, writes)
 }
 
 fn prune_all() -> Write {

@@ -87,6 +87,8 @@ pub(super) struct Writer {
     /// Roughly how much stands in the log and not in the database.
     pub(super) unchecked: usize,
     pub(super) trouble: Trouble,
+    #[cfg(feature = "crash-points")]
+    pub(super) crash_at: Option<crate::store::CrashAt>,
 }
 
 impl Writer {
@@ -195,7 +197,16 @@ impl Writer {
         if let Some(position) = effects.position {
             apply::raise_position(db, position)?;
         }
+        #[cfg(feature = "crash-points")]
+        let dies_behind = self
+            .crash_at
+            .as_mut()
+            .is_some_and(|crash| crash.before_sync(jobs.iter().map(|job| job.commit.point)));
         db.prepare_cached("COMMIT")?.execute([])?;
+        #[cfg(feature = "crash-points")]
+        if dies_behind {
+            crate::store::crash::die();
+        }
         Ok((committed, effects))
     }
 
@@ -317,8 +328,15 @@ fn attempt_one(db: &Connection, job: &Job, effects: &mut Effects) -> rusqlite::R
         effects.unneeded.extend(unneeded);
         return Ok(refusal);
     }
+    let pruned = effects.pruned;
     for write in writes {
         apply::apply(db, write, &job.files, effects)?;
     }
-    Ok(Committed::Done)
+    Ok(
+        if writes.iter().any(|write| matches!(write, Write::Prune(_))) {
+            Committed::Pruned((effects.pruned - pruned) as u64)
+        } else {
+            Committed::Done
+        },
+    )
 }
