@@ -74,6 +74,18 @@ impl<R> FlowFn<R> {
     }
 }
 
+impl<R: 'static> FlowFn<R> {
+    /// Returns a function that is called in the place of this one and gets this one to call. For those who test what a runner does
+    /// with a function that fails.
+    #[must_use]
+    pub fn wrapped(
+        self,
+        outer: impl Fn(&Self, Call, Payload) -> BoxFuture<'static, Result<R>> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(move |call, payload| outer(&self, call, payload)))
+    }
+}
+
 impl<R> Clone for FlowFn<R> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))

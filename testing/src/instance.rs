@@ -22,7 +22,7 @@ use crate::outbound::RequestReport;
 use crate::report::{
     ExecutionReport, LifecycleReport, Report, ResponseReport, StateReport, Timeline,
 };
-use crate::script::Act;
+use crate::script::{Act, Target};
 use crate::state::SimulatedState;
 use crate::webhook::Webhook;
 use crate::world::World;
@@ -67,7 +67,7 @@ impl<C> SimulatedInstance<C> {
         reason = "a simulation that is stuck fails the test"
     )]
     pub async fn send(&self, request: Request<Bytes>) -> Report {
-        self.remember(&request);
+        let number = self.remember(&request);
         let mark = self.mark().await;
         let response = self
             .world
@@ -77,6 +77,11 @@ impl<C> SimulatedInstance<C> {
         let named = response
             .headers()
             .get(format!("{}-executionid", self.header_prefix()));
+        if let Some(location) = response.headers().get(http::header::LOCATION)
+            && let Ok(location) = location.to_str()
+        {
+            self.world.points_to(number, location.to_owned());
+        }
         let id = named
             .and_then(|value| value.to_str().ok())
             .map(ExecutionId::from);
@@ -210,13 +215,15 @@ impl<C> SimulatedInstance<C> {
     ///
     /// The instance is being deployed or removed.
     pub async fn add_api_key<F: Flow<Config = C>>(&self) -> Result<String, SimulationError> {
-        Ok(self
-            .world
-            .runner
-            .deployer
-            .add_key(&self.id, &FlowKey::new(F::KEY))
-            .await?
-            .key)
+        let flow = FlowKey::new(F::KEY);
+        let deployer = &self.world.runner.deployer;
+        let key = deployer.add_key(&self.id, &flow).await?.key;
+        self.world.did(Act::AddKey {
+            instance: self.number,
+            flow,
+            key: key.clone(),
+        });
+        Ok(key)
     }
 
     /// Closes the endpoints and stops the schedules (W7).
@@ -279,8 +286,11 @@ impl<C> SimulatedInstance<C> {
         self.url(F::KEY)
     }
 
-    /// Remembers a request for the crash sweep, with the flow that it goes to: endpoints have other ids there.
-    fn remember(&self, request: &Request<Bytes>) {
+    /// Remembers a request for the crash sweep, with the flow that it goes to: endpoints have other ids there. Returns its number.
+    fn remember(&self, request: &Request<Bytes>) -> usize {
+        if let Some(number) = self.world.pointed_at_by(&request.uri().to_string()) {
+            return self.world.sends(Target::Location(number), request);
+        }
         let endpoint = request
             .uri()
             .path()
@@ -290,11 +300,8 @@ impl<C> SimulatedInstance<C> {
             endpoint.and_then(|endpoint| self.world.runner.engine.instances.at_endpoint(endpoint));
         let to = found
             .filter(|(instance, _)| instance.id == self.id)
-            .map(|(_, flow)| (self.number, flow.to_string()));
-        self.world.did(Act::Send {
-            to,
-            request: Box::new(request.clone()),
-        });
+            .map(|(_, flow)| Target::Flow(self.number, flow.to_string()));
+        self.world.sends(to.unwrap_or(Target::AsItSays), request)
     }
 
     pub(crate) fn url(&self, flow: &str) -> String {

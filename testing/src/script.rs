@@ -8,6 +8,17 @@ use http::Request;
 use sdk::config::ConfigValues;
 use sdk::id::FlowKey;
 
+/// Where a request goes. Endpoints and executions have other ids when the script is done again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A flow of an instance.
+    Flow(usize, String),
+    /// The `location` of the answer to the request of this number, counted from 0.
+    Location(usize),
+    /// Where the request says.
+    AsItSays,
+}
+
 /// One thing that a test did. Instances go by the order in which they were deployed.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
@@ -28,9 +39,15 @@ pub(crate) enum Act {
     Pause { instance: usize },
     /// Resumed an instance.
     Resume { instance: usize },
-    /// Sent a request: to a flow of an instance, or to where it says.
+    /// Made an API key for a flow; the requests that show it show another one when this is done again.
+    AddKey {
+        instance: usize,
+        flow: FlowKey,
+        key: String,
+    },
+    /// Sent a request: to a flow of an instance, to where the answer of an earlier request pointed, or to where it says.
     Send {
-        to: Option<(usize, String)>,
+        to: Target,
         request: Box<Request<Bytes>>,
     },
     /// Moved time on.

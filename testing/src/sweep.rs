@@ -2,17 +2,21 @@
 //! that was not stopped.
 
 mod crash_store;
+mod failure;
+mod finding;
+mod order;
 mod picture;
 mod player;
-
-use std::fmt;
+mod remains;
 
 use sdk::ConfigVars;
 
 pub use self::crash_store::Side;
-use self::picture::Picture;
-use self::player::Player;
+pub use self::finding::{Finding, SweepFailure, Trouble};
+use self::player::{Plan, Player};
+use self::remains::Run;
 use crate::error::SimulationError;
+use crate::script::Act;
 use crate::simulation::Simulation;
 
 /// A sweep that found nothing.
@@ -22,74 +26,19 @@ pub struct Sweep {
     pub points: Vec<&'static str>,
 }
 
-/// What a sweep found.
-#[derive(Debug)]
-pub struct SweepFailure {
-    findings: Vec<Finding>,
-    points: usize,
-}
-
-/// One thing that a crash brought about and should not have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// The number of the durable write, counted from 1.
-    pub number: usize,
-    /// Its kind.
-    pub point: &'static str,
-    /// On which side of it the process died.
-    pub side: Side,
-    /// What was wrong afterwards.
-    pub text: String,
-}
-
-impl SweepFailure {
-    /// Returns what was found.
-    pub fn findings(&self) -> &[Finding] {
-        &self.findings
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let side = match self.side {
-            Side::Before => "before",
-            Side::After => "after",
-        };
-        write!(
-            f,
-            "crash {side} durable write {} (`{}`): {}",
-            self.number, self.point, self.text
-        )
-    }
-}
-
-impl fmt::Display for SweepFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the script does not survive a crash everywhere ({} durable writes):",
-            self.points
-        )?;
-        self.findings
-            .iter()
-            .try_for_each(|finding| write!(f, "\n  {finding}"))
-    }
-}
-
-impl std::error::Error for SweepFailure {}
-
 impl<C: ConfigVars> Simulation<C> {
     /// Does everything that the test did so far again and again, each time stopped before or after another durable write, restarted and
     /// carried on, and compares the end with that of a run that was not stopped (G1 to G5):
     ///
     /// - every execution has ended as it would have, no more and no fewer of them;
     /// - the state is the same;
-    /// - every answer that was given is the same;
+    /// - every answer that was given is the same, and every deploy and removal ended alike;
     /// - every request to another system was sent, and none was sent again from outside a step; from inside a step once more at most,
     ///   because the crash may have come between the effect and its record.
     ///
     /// A caller whose request was cut off sends it again unless it was accepted; a deploy or removal that was cut off is done again.
     /// An [`Upstream`](crate::Upstream) that answers from a script is asked more often than the script says: its last answer holds.
+    /// What a test did by [`runner`](Self::runner) or through a socket is not done again.
     ///
     /// # Errors
     ///
@@ -98,28 +47,72 @@ impl<C: ConfigVars> Simulation<C> {
         &self,
     ) -> Result<Sweep, Box<dyn std::error::Error + Send + Sync>> {
         let script = self.script();
-        let (points, expected) = self.play(&script, None).await?;
+        let expected = self.play(&script, Plan::Undisturbed).await?;
         let mut findings = Vec::new();
-        for (number, point) in points.iter().enumerate() {
+        for (number, point) in expected.points.iter().enumerate() {
             for side in [Side::Before, Side::After] {
-                let (_, seen) = self.play(&script, Some((number, side))).await?;
-                let texts = expected.compare(&seen);
+                let seen = self.play(&script, Plan::Crash(number, side)).await?;
+                let texts = expected.picture.compare(&seen.picture);
                 findings.extend(texts.into_iter().map(|text| Finding {
-                    number: number + 1,
-                    point,
-                    side,
+                    trouble: Trouble::Crash {
+                        number: number + 1,
+                        point: point.kind,
+                        place: point.place.clone(),
+                        side,
+                    },
+                    text,
+                }));
+            }
+        }
+        let points: Vec<_> = expected.points.iter().map(|point| point.kind).collect();
+        if findings.is_empty() {
+            return Ok(Sweep { points });
+        }
+        let summary = format!(
+            "the script does not survive a crash everywhere ({} durable writes)",
+            points.len()
+        );
+        Err(Box::new(SweepFailure::new(findings, summary)))
+    }
+
+    /// Does everything that the test did so far again and again; each time the first attempt of another execution fails, before it does
+    /// anything or after it has done everything, and is tried again while newer executions run on. Only flows with a
+    /// [`Retry`](sdk::Retry) are tried again.
+    ///
+    /// What an older execution writes must not take the place of what a newer one of its flow has written: a value of the state, or what
+    /// a PUT, PATCH or DELETE left in another system. A flow that cannot bear this keeps order by its
+    /// [`Queue`](sdk::Queue), or gives way to what is newer by [`Retry::unique_by`](sdk::Retry::unique_by) (G5). Whether POSTs may come
+    /// in another order is not looked at: they leave something new each time.
+    ///
+    /// # Errors
+    ///
+    /// Each place where an older execution had the last word, with the execution that failed, or the simulation cannot do the script
+    /// again.
+    pub async fn keeps_order_across_retries(
+        &self,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let script = self.script();
+        let expected = self.play(&script, Plan::Undisturbed).await?;
+        let mut findings = Vec::new();
+        for (number, flow) in expected.attempts.iter().enumerate() {
+            for side in [Side::Before, Side::After] {
+                let seen = self.play(&script, Plan::Failure(number, side)).await?;
+                let texts = expected.picture.last.overwritten_in(&seen.picture.last);
+                findings.extend(texts.into_iter().map(|text| Finding {
+                    trouble: Trouble::Failure {
+                        number: number + 1,
+                        flow: flow.clone(),
+                        side,
+                    },
                     text,
                 }));
             }
         }
         if findings.is_empty() {
-            Ok(Sweep { points })
-        } else {
-            Err(Box::new(SweepFailure {
-                findings,
-                points: points.len(),
-            }))
+            return Ok(());
         }
+        let summary = "a retry breaks the order in which executions came".to_owned();
+        Err(Box::new(SweepFailure::new(findings, summary)))
     }
 
     /// Deploys the first instance of the test again with the same config values, on a copy of the simulation: its deploy functions must
@@ -132,19 +125,18 @@ impl<C: ConfigVars> Simulation<C> {
         &self,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let script = self.script();
-        let deploy = script
-            .iter()
-            .find(|act| matches!(act, crate::script::Act::Deploy { .. }));
-        let Some(deploy @ crate::script::Act::Deploy { config, .. }) = deploy else {
+        let deploy = script.iter().find(|act| matches!(act, Act::Deploy { .. }));
+        let Some(deploy @ Act::Deploy { config, .. }) = deploy else {
             return Err("the test deploys nothing".into());
         };
-        let again = crate::script::Act::Redeploy {
+        let again = Act::Redeploy {
             instance: 0,
             config: config.clone(),
         };
-        let (_, once) = self.play(std::slice::from_ref(deploy), None).await?;
-        let (_, twice) = self.play(&[deploy.clone(), again], None).await?;
-        let faults = once.second_deploy(&twice);
+        let script = [deploy.clone(), again];
+        let once = self.play(&script[..1], Plan::Undisturbed).await?;
+        let twice = self.play(&script, Plan::Undisturbed).await?;
+        let faults = once.picture.second_deploy(&twice.picture);
         if faults.is_empty() {
             Ok(())
         } else {
@@ -152,12 +144,8 @@ impl<C: ConfigVars> Simulation<C> {
         }
     }
 
-    async fn play(
-        &self,
-        script: &[crate::script::Act],
-        crash: Option<(usize, Side)>,
-    ) -> Result<(Vec<&'static str>, Picture), SimulationError> {
-        let mut player = Player::start(self, crash).await?;
+    async fn play(&self, script: &[Act], plan: Plan) -> Result<Run, SimulationError> {
+        let mut player = Player::start(self, plan).await?;
         for act in script {
             player.perform(act).await?;
         }

@@ -32,6 +32,13 @@ pub struct StateReport {
     pub value: Value,
 }
 
+/// What an execution changed in the state, and when in the order of commits.
+#[derive(Default)]
+struct Changes {
+    commit: u64,
+    all: Vec<StateReport>,
+}
+
 /// What was seen of a store. Clones are the same witness.
 #[derive(Clone)]
 pub(crate) struct Witness {
@@ -41,7 +48,9 @@ pub(crate) struct Witness {
 
 #[derive(Default)]
 struct Seen {
-    changes: HashMap<ExecutionId, Vec<StateReport>>,
+    changes: HashMap<ExecutionId, Changes>,
+    /// How many commits changed the state.
+    commits: u64,
     /// What was sealed, and what takes it out of text.
     redactors: Vec<(Vec<u8>, Redactor)>,
 }
@@ -56,11 +65,19 @@ impl Witness {
 
     /// Returns what an execution changed in the state, in the order of the commit.
     pub(crate) fn changes_of(&self, execution: &ExecutionId) -> Vec<StateReport> {
-        self.seen()
-            .changes
-            .get(execution)
-            .cloned()
-            .unwrap_or_default()
+        let seen = self.seen();
+        let changes = seen.changes.get(execution);
+        changes.map(|it| it.all.clone()).unwrap_or_default()
+    }
+
+    /// Returns every execution that changed the state, in the order of the commits, with what it changed.
+    pub(crate) fn all_changes(&self) -> Vec<(ExecutionId, Vec<StateReport>)> {
+        let seen = self.seen();
+        let mut all: Vec<_> = seen.changes.iter().collect();
+        all.sort_by_key(|(_, changes)| changes.commit);
+        all.into_iter()
+            .map(|(id, changes)| (id.clone(), changes.all.clone()))
+            .collect()
     }
 
     /// Puts the name of its config variable in the place of each secret that an instance has or had.
@@ -97,11 +114,12 @@ impl Witness {
     }
 
     fn note(&self, execution: ExecutionId, changes: Vec<StateReport>) {
-        self.seen()
-            .changes
-            .entry(execution)
-            .or_default()
-            .extend(changes);
+        let mut seen = self.seen();
+        seen.commits += 1;
+        let commit = seen.commits;
+        let known = seen.changes.entry(execution).or_default();
+        known.commit = commit;
+        known.all.extend(changes);
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {

@@ -1,5 +1,6 @@
 //! The world of a simulation: one runner in memory, with a clock that is moved by hand.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +24,7 @@ use tokio::sync::{broadcast, oneshot};
 use crate::cassette::Deck;
 use crate::outbound::RecordedOutbound;
 use crate::report::{ExecutionReport, Recorded};
-use crate::script::Act;
+use crate::script::{Act, Target};
 use crate::tasks::Tasks;
 use crate::witness::{Witness, WitnessedStore};
 use runner::clock::ManualClock;
@@ -40,6 +41,8 @@ pub(crate) struct World {
     pub(crate) witness: Witness,
     /// What the test did, for the crash sweep.
     pub(crate) script: Mutex<Vec<Act>>,
+    /// Where the answers of the requests that the test sent point.
+    locations: Mutex<BTreeMap<String, usize>>,
     /// The instances in the order in which they were deployed.
     order: Mutex<Vec<InstanceId>>,
     crashed: Arc<AtomicBool>,
@@ -119,6 +122,7 @@ impl World {
             outbound,
             witness: lasting.witness.clone(),
             script: Mutex::default(),
+            locations: Mutex::default(),
             order: Mutex::default(),
             crashed: Arc::clone(&lasting.crashed),
             deliveries: Arc::clone(&lasting.deliveries),
@@ -176,6 +180,35 @@ impl World {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(act);
+    }
+
+    /// Remembers a request that the test sends, and returns its number.
+    pub(crate) fn sends(&self, to: Target, request: &Request<Bytes>) -> usize {
+        let mut script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_request = |act: &&Act| matches!(act, Act::Send { .. });
+        let number = script.iter().filter(is_request).count();
+        script.push(Act::Send {
+            to,
+            request: Box::new(request.clone()),
+        });
+        number
+    }
+
+    /// Remembers where the answer to the request of this number points.
+    pub(crate) fn points_to(&self, number: usize, location: String) {
+        self.locations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(location, number);
+    }
+
+    /// Returns the number of the request whose answer pointed here.
+    pub(crate) fn pointed_at_by(&self, location: &str) -> Option<usize> {
+        let locations = self
+            .locations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        locations.get(location).copied()
     }
 
     /// Returns the place of an instance in the order in which instances were deployed. One that comes for the first time is the last.

@@ -5,4 +5,6 @@ mod floors;
 mod papers;
 // What only tests call may panic.
 #[cfg(test)]
+mod gaps;
+#[cfg(test)]
 mod source;

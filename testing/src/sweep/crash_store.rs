@@ -1,5 +1,6 @@
 //! A store at which a process dies.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +11,7 @@ use runner::record::{
 };
 use runner::store::{
     Commit, Committed, Cursor, ExecutionFilter, InstanceRecord, MemoryStore, Store, StoreResult,
+    Write,
 };
 use sdk::Timestamp;
 use sdk::host::BoxFuture;
@@ -25,10 +27,21 @@ pub enum Side {
     After,
 }
 
+/// A durable write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Point {
+    /// Its kind: `accept`, `step`, `finish` …
+    pub(super) kind: &'static str,
+    /// What is written: the flow, and the step if it is one.
+    pub(super) place: String,
+}
+
 /// A store in memory that counts durable writes and stops answering at one of them, as it looks to a process that dies there.
 pub(super) struct CrashStore {
     inner: MemoryStore,
-    points: Mutex<Vec<&'static str>>,
+    points: Mutex<Vec<Point>>,
+    /// The flow of each execution that was accepted.
+    flows: Mutex<HashMap<ExecutionId, FlowKey>>,
     crash: Option<(usize, Side)>,
     crashed: Arc<AtomicBool>,
 }
@@ -39,17 +52,44 @@ impl CrashStore {
         Self {
             inner: MemoryStore::new(),
             points: Mutex::default(),
+            flows: Mutex::default(),
             crash,
             crashed,
         }
     }
 
-    /// Returns the kind of each durable write so far.
-    pub(super) fn points(&self) -> Vec<&'static str> {
+    /// Returns each durable write so far.
+    pub(super) fn points(&self) -> Vec<Point> {
         self.points
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Says what a commit writes.
+    fn point(&self, commit: &Commit) -> Point {
+        let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = commit.writes.iter().find_map(|write| match write {
+            Write::Accept(accept) => {
+                let flow = accept.execution.flow.clone();
+                flows.insert(accept.execution.id.clone(), flow.clone());
+                Some(format!("flow `{flow}`"))
+            }
+            Write::Step(record) => {
+                let step = &record.step.name;
+                let flow = flows.get(&record.execution)?;
+                Some(format!("`{step}` in flow `{flow}`"))
+            }
+            Write::Start { id, .. } | Write::Requeue { id, .. } => {
+                flows.get(id).map(|flow| format!("flow `{flow}`"))
+            }
+            Write::Finish(finish) => flows.get(&finish.id).map(|flow| format!("flow `{flow}`")),
+            _ => None,
+        });
+        Point {
+            kind: commit.point,
+            place: place.unwrap_or_default(),
+        }
     }
 
     /// Answers, unless the process is dead.
@@ -68,8 +108,9 @@ impl Store for CrashStore {
             return Box::pin(std::future::pending());
         }
         let number = {
+            let point = self.point(&commit);
             let mut points = self.points.lock().unwrap_or_else(PoisonError::into_inner);
-            points.push(commit.point);
+            points.push(point);
             points.len() - 1
         };
         let side = self

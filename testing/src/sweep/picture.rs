@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::order::Last;
+
 /// What is left of a script when it has ended.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Picture {
@@ -13,6 +15,10 @@ pub(super) struct Picture {
     pub(super) state: BTreeMap<String, Value>,
     /// The status of each answer; `None` if the caller got none.
     pub(super) answers: Vec<Option<u16>>,
+    /// How each deploy and removal ended.
+    pub(super) lifecycle: Vec<Result<(), String>>,
+    /// What was written last in each place, and by whom.
+    pub(super) last: Last,
     /// How often each request was sent to another system.
     pub(super) requests: BTreeMap<Sent, usize>,
 }
@@ -52,13 +58,29 @@ impl Picture {
         }
         for key in self.state.keys().chain(stopped.state.keys()) {
             let (expected, seen) = (self.state.get(key), stopped.state.get(key));
+            let remedy = if seen.is_none() {
+                "; a step that has finished does not run again: write to the state outside of steps"
+            } else {
+                ""
+            };
             let text = format!(
-                "the state under {key} is {} instead of {}",
+                "the state {key} is {} instead of {}{remedy}",
                 show(seen),
                 show(expected)
             );
             if expected != seen && !wrong.contains(&text) {
                 wrong.push(text);
+            }
+        }
+        for (number, (expected, seen)) in self.lifecycle.iter().zip(&stopped.lifecycle).enumerate()
+        {
+            if expected != seen {
+                wrong.push(format!(
+                    "deploy or removal {} {} instead of: it {}",
+                    number + 1,
+                    ended(seen),
+                    ended(expected)
+                ));
             }
         }
         for (number, (expected, seen)) in self.answers.iter().zip(&stopped.answers).enumerate() {
@@ -90,12 +112,19 @@ impl Picture {
             let after = twice.state.get(key);
             if after != Some(before) {
                 wrong.push(format!(
-                    "the second deploy changed the state under {key} from {before} to {}",
+                    "the second deploy changed the state {key} from {before} to {}",
                     show(after)
                 ));
             }
         }
         wrong
+    }
+}
+
+fn ended(end: &Result<(), String>) -> String {
+    match end {
+        Ok(()) => "succeeded".to_owned(),
+        Err(fault) => format!("failed ({fault})"),
     }
 }
 

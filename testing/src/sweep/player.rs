@@ -6,28 +6,50 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::Request;
-use runner::deploy::{Customer, DeployRequest};
-use runner::record::{Execution, Function, InvokedBy, ResultType};
+use runner::deploy::{Customer, DeployError, DeployReport, DeployRequest};
+use runner::record::InvokedBy;
 use runner::store::{ExecutionFilter, Store as _};
 use sdk::config::ConfigValues;
 use sdk::id::{FlowKey, InstanceId};
-use sdk::state::StateScope;
 
 use super::crash_store::{CrashStore, Side};
-use super::picture::{Picture, Sent};
+use super::failure::Failures;
 use crate::error::SimulationError;
-use crate::script::Act;
+use crate::instance::check_lifecycle;
+use crate::script::{Act, Target};
 use crate::simulation::Simulation;
 use crate::world::{Lasting, World};
 
 /// Does a script again.
 pub(super) struct Player {
-    lasting: Lasting,
-    store: Arc<CrashStore>,
+    pub(super) lasting: Lasting,
+    pub(super) store: Arc<CrashStore>,
     world: World,
     /// The instances in the order in which they were deployed.
-    instances: Vec<InstanceId>,
-    answers: Vec<Option<u16>>,
+    pub(super) instances: Vec<InstanceId>,
+    /// The API keys of this run, by those that the test was given.
+    keys: Vec<(String, String)>,
+    pub(super) answers: Vec<Answer>,
+    pub(super) lifecycle: Vec<Result<(), String>>,
+    pub(super) failures: Failures,
+}
+
+/// What a caller got; nothing if the process died.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Answer {
+    pub(super) status: Option<u16>,
+    location: Option<String>,
+}
+
+/// What goes wrong in a run.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Plan {
+    /// Nothing.
+    Undisturbed,
+    /// The process dies at the durable write of this number, counted from 0.
+    Crash(usize, Side),
+    /// The first attempt of the execution of this number fails, counted from 0.
+    Failure(usize, Side),
 }
 
 /// How an act ended.
@@ -39,18 +61,28 @@ enum Ended<T> {
 impl Player {
     pub(super) async fn start<C>(
         simulation: &Simulation<C>,
-        crash: Option<(usize, Side)>,
+        plan: Plan,
     ) -> Result<Self, SimulationError> {
+        let (crash, fails) = match plan {
+            Plan::Undisturbed => (None, None),
+            Plan::Crash(number, side) => (Some((number, side)), None),
+            Plan::Failure(number, side) => (None, Some((number, side))),
+        };
         let crashed = Arc::default();
         let store = Arc::new(CrashStore::new(crash, Arc::clone(&crashed)));
-        let lasting = simulation.lasting(Arc::clone(&store) as _, crashed);
+        let failures = Failures::new(fails);
+        let mut lasting = simulation.lasting(Arc::clone(&store) as _, crashed);
+        lasting.integration = failures.around(lasting.integration);
         let world = World::start(&lasting).await?;
         Ok(Self {
             lasting,
             store,
             world,
             instances: Vec::new(),
+            keys: Vec::new(),
             answers: Vec::new(),
+            lifecycle: Vec::new(),
+            failures,
         })
     }
 
@@ -68,7 +100,12 @@ impl Player {
                 self.set_open(*instance, matches!(act, Act::Resume { .. }))
                     .await
             }
-            Act::Send { to, request } => self.send(to.as_ref(), request).await,
+            Act::AddKey {
+                instance,
+                flow,
+                key,
+            } => self.add_key(*instance, flow, key).await,
+            Act::Send { to, request } => self.send(to, request).await,
             Act::Advance(length) => {
                 let target = self.lasting.clock_now() + *length;
                 loop {
@@ -82,49 +119,6 @@ impl Player {
             }
             Act::RunUntilIdle => self.run_until_idle().await,
         }
-    }
-
-    /// Lets everything end, and looks at what is left.
-    pub(super) async fn finish(mut self) -> Result<(Vec<&'static str>, Picture), SimulationError> {
-        self.run_until_idle().await?;
-        let points = self.store.points();
-        let filter = ExecutionFilter::default();
-        let executions = self
-            .store
-            .executions(&filter, None, u32::MAX)
-            .await
-            .unwrap_or_default();
-        let mut picture = Picture {
-            answers: self.answers,
-            ..Picture::default()
-        };
-        for execution in &executions {
-            // What a deploy or a removal starts is started again when that is done again.
-            let repeatable = matches!(
-                execution.invoked_by,
-                InvokedBy::DeployFlow | InvokedBy::TearDownFlow
-            );
-            let duplicate = execution.result == Some(ResultType::CanceledAsDuplicate);
-            if execution.function == Function::OnExecution && !repeatable && !duplicate {
-                *picture.executions.entry(shown(execution)).or_default() += 1;
-            }
-        }
-        for (number, instance) in self.instances.iter().enumerate() {
-            for (key, entry) in self.store.states(instance).await.unwrap_or_default() {
-                if key.scope != StateScope::Execution {
-                    let place = format!(
-                        "`{}` ({:?} state of `{}`, instance {})",
-                        key.key,
-                        key.scope,
-                        key.owner,
-                        number + 1
-                    );
-                    picture.state.insert(place, entry.value);
-                }
-            }
-        }
-        picture.requests = self.lasting.requests(&executions);
-        Ok((points, picture))
     }
 
     async fn deploy(
@@ -152,7 +146,9 @@ impl Player {
                 .drive(async move { deployer.deploy(begun, request).await })
                 .await?
             {
-                self.instances.push(report?.instance.id.clone());
+                self.lifecycle.push(ended(&report));
+                let new = report.ok().map(|report| report.instance.id.clone());
+                self.instances.extend(new);
                 return Ok(());
             }
         }
@@ -176,7 +172,7 @@ impl Player {
                 .drive(async move { deployer.deploy(Some(id), request).await })
                 .await?
             {
-                report?;
+                self.lifecycle.push(ended(&report));
                 return Ok(());
             }
         }
@@ -186,16 +182,45 @@ impl Player {
         let Some(id) = self.instances.get(number).cloned() else {
             return Ok(());
         };
-        while self.world.runner.engine.instances.get(&id).is_some() {
+        loop {
+            if self.world.runner.engine.instances.get(&id).is_none() {
+                // It was done, and nobody was told.
+                self.lifecycle.push(Ok(()));
+                return Ok(());
+            }
             let (deployer, id) = (Arc::clone(&self.world.runner.deployer), id.clone());
             if let Ended::Done(report) = self
                 .drive(async move { deployer.remove(&id, false).await })
                 .await?
             {
-                report?;
+                self.lifecycle.push(ended(&report));
+                return Ok(());
             }
         }
-        Ok(())
+    }
+
+    async fn add_key(
+        &mut self,
+        number: usize,
+        flow: &FlowKey,
+        given: &str,
+    ) -> Result<(), SimulationError> {
+        let Some(id) = self.instances.get(number).cloned() else {
+            return Ok(());
+        };
+        loop {
+            let deployer = Arc::clone(&self.world.runner.deployer);
+            let (id, flow) = (id.clone(), flow.clone());
+            // After a crash there may be one that nobody was told of.
+            if let Ended::Done(made) = self
+                .drive(async move { deployer.add_key(&id, &flow).await })
+                .await?
+            {
+                self.keys
+                    .extend(made.ok().map(|made| (given.to_owned(), made.key)));
+                return Ok(());
+            }
+        }
     }
 
     async fn set_open(&mut self, number: usize, open: bool) -> Result<(), SimulationError> {
@@ -218,21 +243,26 @@ impl Player {
         }
     }
 
-    async fn send(
-        &mut self,
-        to: Option<&(usize, String)>,
-        request: &Request<Bytes>,
-    ) -> Result<(), SimulationError> {
+    async fn send(&mut self, to: &Target, request: &Request<Bytes>) -> Result<(), SimulationError> {
         let before = self.accepted().await;
         loop {
-            let request = self.readdress(to, request);
+            let Some(request) = self.readdress(to, request) else {
+                self.answers.push(Answer::default());
+                return Ok(());
+            };
             let answer = self.world.runner.ingress.receive(request);
             if let Ended::Done(answer) = self.drive(answer).await? {
-                self.answers.push(Some(answer.status().as_u16()));
+                let location = answer.headers().get(http::header::LOCATION);
+                self.answers.push(Answer {
+                    status: Some(answer.status().as_u16()),
+                    location: location
+                        .and_then(|location| location.to_str().ok())
+                        .map(str::to_owned),
+                });
                 return Ok(());
             }
             if self.accepted().await > before {
-                self.answers.push(None);
+                self.answers.push(Answer::default());
                 return Ok(());
             }
         }
@@ -250,18 +280,27 @@ impl Player {
             .count()
     }
 
-    /// Sends a request to where the flow listens in this run.
-    fn readdress(&self, to: Option<&(usize, String)>, request: &Request<Bytes>) -> Request<Bytes> {
+    /// Sends a request to where the flow listens in this run, with the API keys of this run; `None` if it follows an answer that its
+    /// caller did not get.
+    fn readdress(&self, to: &Target, request: &Request<Bytes>) -> Option<Request<Bytes>> {
         let mut request = request.clone();
-        let endpoint = to.and_then(|(number, flow)| {
-            let instance = self
-                .world
-                .runner
-                .engine
-                .instances
-                .get(self.instances.get(*number)?)?;
-            instance.facts.endpoints.get(flow.as_str()).cloned()
-        });
+        for value in request.headers_mut().values_mut() {
+            let own = self.keys.iter().find(|(given, _)| value == given);
+            if let Some(own) = own.and_then(|(_, own)| own.parse().ok()) {
+                *value = own;
+            }
+        }
+        let endpoint = match to {
+            Target::AsItSays => return Some(request),
+            Target::Location(number) => {
+                *request.uri_mut() = self.answers.get(*number)?.location.as_ref()?.parse().ok()?;
+                return Some(request);
+            }
+            Target::Flow(number, flow) => self.instances.get(*number).and_then(|id| {
+                let instance = self.world.runner.engine.instances.get(id)?;
+                instance.facts.endpoints.get(flow.as_str()).cloned()
+            }),
+        };
         let target = request
             .uri()
             .path_and_query()
@@ -275,10 +314,10 @@ impl Player {
         {
             *request.uri_mut() = uri;
         }
-        request
+        Some(request)
     }
 
-    async fn run_until_idle(&mut self) -> Result<(), SimulationError> {
+    pub(super) async fn run_until_idle(&mut self) -> Result<(), SimulationError> {
         loop {
             self.world.settle().await;
             if self.restart_if_crashed().await? {
@@ -325,51 +364,9 @@ impl Player {
     }
 }
 
-fn shown(execution: &Execution) -> String {
-    let end = serde_json::to_value(execution.result).unwrap_or_default();
-    let attempt = if execution.attempt > 1 {
-        format!(", attempt {}", execution.attempt)
-    } else {
-        String::new()
-    };
-    let error = execution
-        .error
-        .as_ref()
-        .map(|error| format!(" ({error})"))
-        .unwrap_or_default();
-    format!(
-        "flow `{}`{attempt} ended {}{error}",
-        execution.flow,
-        end.as_str().unwrap_or("not at all")
-    )
-}
-
-impl Lasting {
-    /// Counts the requests that were sent to other systems, by the flow and the step that sent them.
-    fn requests(&self, executions: &[Execution]) -> BTreeMap<Sent, usize> {
-        let by_id: BTreeMap<_, _> = executions
-            .iter()
-            .map(|execution| (&execution.id, execution))
-            .collect();
-        let mut counts = BTreeMap::new();
-        for (report, sender) in self
-            .outbound
-            .sent_from(0)
-            .into_iter()
-            .zip(self.outbound.senders())
-        {
-            let execution = sender.as_ref().and_then(|id| by_id.get(id));
-            let sent = Sent {
-                what: format!("{} {}", report.method, report.path),
-                flow: execution
-                    .map(|execution| execution.flow.to_string())
-                    .unwrap_or_default(),
-                step: report.step,
-                lifecycle: execution
-                    .is_some_and(|execution| execution.function != Function::OnExecution),
-            };
-            *counts.entry(sent).or_default() += 1;
-        }
-        counts
+fn ended(report: &Result<DeployReport, DeployError>) -> Result<(), String> {
+    match report {
+        Ok(report) => check_lifecycle(report).map_err(|fault| fault.to_string()),
+        Err(fault) => Err(fault.to_string()),
     }
 }

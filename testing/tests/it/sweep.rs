@@ -152,7 +152,10 @@ async fn an_effect_outside_a_step_is_caught_and_told_where() -> Result {
     let told =
         "flow `careless` sent `POST /between` again, 2 times instead of 1; put it into a step";
     assert!(failure.contains(told), "{failure}");
-    assert!(failure.contains("(`step`)"), "{failure}");
+    assert!(
+        failure.contains("(`step` of `two` in flow `careless`)"),
+        "{failure}"
+    );
     assert!(!failure.contains("/one"), "{failure}");
     Ok(())
 }
@@ -173,7 +176,7 @@ async fn a_state_that_a_crash_changes_is_caught() -> Result {
         .expect_err("a finding")
         .to_string();
     assert!(
-        failure.contains("the state under `place`")
+        failure.contains("the state `instance of forgetful: place` (instance 1)")
             && failure.contains("\"late\" instead of \"early\""),
         "{failure}"
     );

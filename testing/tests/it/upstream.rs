@@ -113,6 +113,7 @@ async fn a_query_in_the_script_is_part_of_what_is_asked() -> Result {
     Ok(())
 }
 
+/// TH-41: a test that calls nothing live still demands something.
 #[tokio::test]
 async fn what_was_not_asked_for_and_what_was_received_is_said_at_the_end() -> Result {
     let upstream = Upstream::start().await;
