@@ -20,7 +20,7 @@ use super::settings_file::{self, SettingsFile};
 use super::{Failure, logging};
 use crate::clock::SystemClock;
 use crate::entropy::Entropy;
-use crate::outbound::HttpOutbound;
+use crate::outbound::{HttpOutbound, Reach};
 use crate::ports::Ports;
 use crate::server::admin::{self, Access};
 use crate::server::{Front, Inherited, Limits, inherited_listeners, serve as serve_socket};
@@ -60,6 +60,15 @@ pub(super) struct ServeOptions {
     /// A TOML file with limits; every one of them has a default.
     #[arg(long, value_name = "FILE", env = "RUNNER_SETTINGS")]
     settings: Option<PathBuf>,
+    /// An address, a network or a host name that flows may call although it is not public, such as `10.0.0.0/8`; may be repeated. Added
+    /// to `outbound_allow` of the settings file.
+    #[arg(
+        long,
+        value_name = "PLACE",
+        env = "RUNNER_ALLOW_OUTBOUND",
+        value_delimiter = ','
+    )]
+    allow_outbound: Vec<String>,
     /// Print one JSON line on standard output when ready, and nothing else ever.
     #[arg(long)]
     json: bool,
@@ -70,7 +79,8 @@ pub(super) fn serve(options: &ServeOptions, integration: BuiltIntegration) -> Re
     // First of all: it takes variables out of the environment, which no other thread may read meanwhile.
     let inherited = inherited_listeners().map_err(|fault| Failure(fault.to_string()))?;
     logging::start();
-    let file = settings_file::read(options.settings.as_deref())?;
+    let mut file = settings_file::read(options.settings.as_deref())?;
+    let reach = reach(&mut file, &options.allow_outbound)?;
     let data = options
         .data
         .clone()
@@ -101,7 +111,8 @@ pub(super) fn serve(options: &ServeOptions, integration: BuiltIntegration) -> Re
         let outbound = HttpOutbound::new(
             Duration::from_secs(file.settings.outbound_seconds),
             file.settings.outbound_bytes,
-        );
+        )
+        .reaching(reach);
         let ports = Ports {
             integration,
             settings: file.settings,
@@ -326,6 +337,13 @@ fn take_over(inherited: Inherited) -> Result<(Bound, Bound), Failure> {
             "the sockets that were handed on cannot be used: {fault}"
         ))
     })
+}
+
+/// Adds what the command line allows to what the settings file does.
+fn reach(file: &mut SettingsFile, allowed: &[String]) -> Result<Reach, Failure> {
+    let rules = &mut file.settings.outbound_allow;
+    rules.extend(allowed.iter().filter(|rule| !rule.is_empty()).cloned());
+    Reach::parse(rules).map_err(|fault| Failure(format!("`--allow-outbound`: {fault}")))
 }
 
 fn check_public_url(url: &str) -> Result<String, Failure> {

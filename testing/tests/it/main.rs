@@ -8,6 +8,7 @@
 
 mod cassette;
 mod clock;
+mod egress;
 mod fixture;
 mod front_door;
 mod instances;
