@@ -187,6 +187,7 @@ fn accept(position: u64) -> Commit {
         trigger_body: None,
         triggered: None,
         trigger_state: Vec::new(),
+        sealed: None,
         raw_body: Bytes::from(vec![b'x'; BODY]),
     };
     let execution = Execution {

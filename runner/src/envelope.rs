@@ -27,6 +27,7 @@ impl StoredPayload {
             trigger_body: None,
             triggered: None,
             trigger_state: Vec::new(),
+            sealed: None,
             raw_body: payload.raw_body.clone(),
         }
     }

@@ -25,7 +25,7 @@ use crate::ports::Ports;
 use crate::server::admin::{self, Access};
 use crate::server::{Front, Inherited, Limits, inherited_listeners, serve as serve_socket};
 use crate::spawn::Runtimes;
-use crate::store::{SqliteStore, Store};
+use crate::store::SqliteStore;
 use crate::vault::Vault;
 use crate::{Runner, clock};
 
@@ -88,6 +88,7 @@ pub(super) fn serve(options: &ServeOptions, integration: BuiltIntegration) -> Re
     make_private_folder(&data)?;
     let store = open_store(options.store.as_deref(), &data, &file)?;
     let vault = Vault::open(&data).map_err(|fault| Failure(fault.to_string()))?;
+    let store = store.sealing_with(vault.clone());
     let access = Access::open(&data).map_err(|fault| Failure(fault.to_string()))?;
 
     let engine = threads("engine", None)?;
@@ -377,11 +378,7 @@ fn make_private_folder(path: &Path) -> Result<(), Failure> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(failed)
 }
 
-fn open_store(
-    url: Option<&str>,
-    data: &Path,
-    file: &SettingsFile,
-) -> Result<impl Store + use<>, Failure> {
+fn open_store(url: Option<&str>, data: &Path, file: &SettingsFile) -> Result<SqliteStore, Failure> {
     let path = match url {
         None => data.join("runner.db"),
         Some(url) => match url.strip_prefix("sqlite:") {

@@ -72,6 +72,7 @@ pub(in crate::store) fn payload() -> StoredPayload {
         trigger_body: Some(json!({"nul": "a\u{0}b", "big": 9_007_199_254_740_993_u64}).to_string()),
         triggered: Some(TriggerEnd::PassedOn),
         trigger_state: Vec::new(),
+        sealed: None,
         raw_body: Bytes::from_static(b"{\"nul\":\"a\\u0000b\"}\0\xff\xfe"),
     }
 }
