@@ -188,6 +188,7 @@ fn accept(position: u64) -> Commit {
         handed_on: None,
         triggered: None,
         trigger_state: Vec::new(),
+        sealed: None,
         raw_body: Bytes::from(vec![b'x'; BODY]),
     };
     let execution = Execution {

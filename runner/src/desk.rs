@@ -30,6 +30,8 @@ pub(crate) struct Surroundings {
     pub(crate) listen: Option<String>,
     /// Where `dev` listens for the management API (`RUNNER_ADMIN`).
     pub(crate) admin: Option<String>,
+    /// What flows may call besides public addresses (`RUNNER_ALLOW_OUTBOUND`).
+    pub(crate) allow_outbound: Option<String>,
 }
 
 /// Does what the command line says; `arguments` are without the name of the program.

@@ -28,6 +28,7 @@ impl StoredPayload {
             handed_on: None,
             triggered: None,
             trigger_state: Vec::new(),
+            sealed: None,
             raw_body: payload.raw_body.clone(),
         }
     }

@@ -26,6 +26,7 @@ use self::host::{ExecutionHost, Served};
 use self::overlay::StateOwner;
 use crate::clock;
 use crate::instance::Instance;
+use crate::outbound::Trace;
 use crate::ports::Ports;
 use crate::record::{Function, InvokedBy, PendingState, StepRecord, TriggerEnd};
 use crate::store::{StateChange, Write};
@@ -244,6 +245,7 @@ fn host(
     let served = Served {
         execution: run.id.clone(),
         owner,
+        trace: Trace::of(&run.payload.headers, &run.journal),
         redactor: run.instance.redactor.clone(),
         steps: run.steps.clone(),
         seed: run.trigger_state.clone(),

@@ -12,6 +12,7 @@ fn main() -> ExitCode {
         cargo: variable("CARGO").unwrap_or_else(|| "cargo".to_owned()),
         listen: variable("RUNNER_LISTEN"),
         admin: variable("RUNNER_ADMIN"),
+        allow_outbound: variable("RUNNER_ALLOW_OUTBOUND"),
     };
     match desk::run(std::env::args_os().skip(1), &surroundings) {
         Ok(code) => code,

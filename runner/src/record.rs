@@ -171,7 +171,7 @@ pub struct CallerError {
 }
 
 /// What an execution was given: kept byte for byte (W13).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StoredPayload {
     /// The HTTP method.
     pub method: String,
@@ -197,6 +197,9 @@ pub struct StoredPayload {
     pub triggered: Option<TriggerEnd>,
     /// The changes of state that `#[on_trigger]` made, committed when the execution succeeds.
     pub trigger_state: Vec<PendingState>,
+    /// All of this but the raw body, sealed, as a store keeps it: then the rest is empty, and the raw body is sealed too.
+    #[serde(skip)]
+    pub sealed: Option<String>,
     /// The raw body; kept beside the rest.
     #[serde(skip)]
     pub raw_body: Bytes,

@@ -72,6 +72,40 @@ impl Redactor {
     }
 }
 
+/// Says whether a header or a query parameter of this name carries something secret: credentials, a key, a signature.
+pub(crate) fn names_a_secret(name: &str) -> bool {
+    let name = bare(name);
+    let parts = [
+        "authorization",
+        "authentication",
+        "apikey",
+        "bearer",
+        "cookie",
+        "credential",
+        "hmac",
+        "jwt",
+        "passw",
+        "secret",
+        "session",
+        "signature",
+        "token",
+    ];
+    // A repeated delivery is no secret.
+    let is_key = name.ends_with("key") && name != "idempotencykey";
+    is_key
+        || name.ends_with("auth")
+        || matches!(name.as_str(), "sig" | "pwd" | "pass")
+        || parts.iter().any(|part| name.contains(part))
+}
+
+/// A name without regard to case and hyphens.
+pub(crate) fn bare(name: &str) -> String {
+    name.chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|letter| letter.to_ascii_lowercase())
+        .collect()
+}
+
 fn collect(name: &str, value: &Value, secrets: &mut Vec<(String, String)>) {
     match value {
         Value::String(text) => secrets.push((name.to_owned(), text.clone())),
@@ -145,6 +179,34 @@ mod tests {
             redactor.value(json!({"x": ["s3cret/öl"]})),
             json!({"x": ["[token]"]})
         );
+    }
+
+    #[test]
+    fn a_name_tells_that_a_value_is_secret() {
+        for name in [
+            "Authorization",
+            "Proxy-Authorization",
+            "api-key",
+            "X-Acme-Key",
+            "Cookie",
+            "Set-Cookie",
+            "X-Hub-Signature-256",
+            "access_token",
+            "X-Amz-Credential",
+            "x-auth",
+            "sig",
+        ] {
+            assert!(names_a_secret(name), "{name}");
+        }
+        for name in [
+            "content-type",
+            "Idempotency-Key",
+            "x-author",
+            "keyword",
+            "traceparent",
+        ] {
+            assert!(!names_a_secret(name), "{name}");
+        }
     }
 
     #[test]

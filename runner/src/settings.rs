@@ -56,6 +56,9 @@ pub struct Settings {
     pub outbound_seconds: u64,
     /// The largest answer of another system.
     pub outbound_bytes: usize,
+    /// Addresses (`127.0.0.1`), networks (`10.0.0.0/8`) and host names (`erp.internal`) that author code may call although they are not
+    /// public.
+    pub outbound_allow: Vec<String>,
     /// Whether the local instance that the integration describes is deployed at the start.
     pub local_instance: bool,
 }
@@ -89,6 +92,7 @@ impl Default for Settings {
             grace_seconds: 30,
             outbound_seconds: 60,
             outbound_bytes: 100 * 1024 * 1024,
+            outbound_allow: Vec::new(),
             local_instance: true,
         }
     }

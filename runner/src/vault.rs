@@ -7,6 +7,8 @@ use std::fmt;
 #[cfg(feature = "server")]
 use std::path::Path;
 use std::path::PathBuf;
+#[cfg(feature = "server")]
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -59,13 +61,15 @@ pub enum VaultError {
     Unknown(u8),
 }
 
-/// Seals what must not be readable on the disk, and signs what must not be forged.
+/// Seals what must not be readable on the disk, and signs what must not be forged. Clones share the key.
+#[derive(Clone)]
 pub struct Vault(Kind);
 
+#[derive(Clone)]
 enum Kind {
     Clear,
     #[cfg(feature = "server")]
-    Keyed(Box<Keyed>),
+    Keyed(Arc<Keyed>),
 }
 
 impl fmt::Debug for Vault {
@@ -84,6 +88,12 @@ impl Vault {
         Self(Kind::Clear)
     }
 
+    /// Says whether nothing is encrypted.
+    #[cfg(feature = "server")]
+    pub(crate) fn is_clear(&self) -> bool {
+        matches!(self.0, Kind::Clear)
+    }
+
     /// Reads the key from the file `vault.key` in the data folder, or makes both (the file with mode 0600).
     ///
     /// The file is as worth keeping as the secrets themselves: without it none of them can be read. Call it while the store of the
@@ -95,7 +105,7 @@ impl Vault {
     #[cfg(feature = "server")]
     pub fn open(data: &Path) -> Result<Self, VaultError> {
         let keyed = Keyed::open(data)?;
-        Ok(Self(Kind::Keyed(Box::new(keyed))))
+        Ok(Self(Kind::Keyed(Arc::new(keyed))))
     }
 
     /// Seals something: AES-256-GCM under a random nonce, with the version of the form and the id of the key in front, both

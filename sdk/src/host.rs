@@ -50,12 +50,16 @@ pub trait Host: Send + Sync {
     /// Records how a step that was begun ended; returns once the record is durable.
     fn end_step(&self, step: StepId, end: StepEnd) -> BoxFuture<'_, Result<()>>;
 
-    /// Sends an HTTP request to another system.
+    /// Sends an HTTP request to another system, and on to where redirects lead unless it says [`RedirectsAreAnswers`].
     fn send(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Bytes>>>;
 
     /// Runs another flow of the instance (E5).
     fn call(&self, flow: FlowKey, payload: Payload, wait: bool) -> BoxFuture<'_, Result<Called>>;
 }
+
+/// An extension of a request: a redirect is an answer like any other, and is not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RedirectsAreAnswers;
 
 /// Which step of an execution: its name, and how many of that name came before it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -4,15 +4,20 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::Timestamp;
 use crate::error::{Error, Result};
-use crate::host::Host;
+use crate::host::{Host, RedirectsAreAnswers};
 use crate::secret::Secret;
 
 /// A client for HTTP requests to other systems. Requests go through the runner, so that a test sees and scripts them.
+///
+/// The runner calls public addresses, and of others only those that its operator allows (setting `outbound_allow`): a URL that somebody
+/// else chose must not lead into the operator's own network. It follows up to ten redirects under the same rule; secret headers do not go
+/// along to another origin. Each request carries the trace (`traceparent`) that came in with the webhook.
 #[derive(Clone, Copy)]
 pub struct HttpClient<'a> {
     host: &'a dyn Host,
@@ -51,17 +56,32 @@ impl<'a> HttpClient<'a> {
 
     /// Begins a request with any method.
     pub fn request(&self, method: Method, url: impl AsRef<str>) -> OutgoingRequest<'a> {
-        let built = Request::builder()
-            .method(method)
-            .uri(url.as_ref())
-            .body(Bytes::new());
-        let request =
-            built.map_err(|_| Error::new(format!("`{}` is not a URL", url.as_ref())).permanent());
         OutgoingRequest {
             host: self.host,
-            request,
+            request: begin(method, url.as_ref()).map_err(Error::permanent),
         }
     }
+}
+
+/// What stands in a URL may be secret, so no error repeats it.
+fn begin(method: Method, url: &str) -> Result<Request<Bytes>> {
+    let uri: Uri = url
+        .parse()
+        .map_err(|fault| Error::new(format!("the URL of a request is not one: {fault}")))?;
+    let whole = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
+    if !whole {
+        let text = "the URL of a request must begin with `https://` or `http://` and name a host";
+        return Err(Error::new(text));
+    }
+    let named = uri.authority().map(http::uri::Authority::as_str);
+    if named.is_some_and(|authority| authority.contains('@')) {
+        let text = "the URL of a request holds a user name or a password; give them with `basic`";
+        return Err(Error::new(text));
+    }
+    let mut request = Request::new(Bytes::new());
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    Ok(request)
 }
 
 /// A request that is about to be sent.
@@ -71,12 +91,13 @@ pub struct OutgoingRequest<'a> {
     request: Result<Request<Bytes>>,
 }
 
+/// Shows no path, no query and no header: they may hold secrets.
 impl fmt::Debug for OutgoingRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = self
             .request
             .as_ref()
-            .map(|request| (request.method(), request.uri().path()));
+            .map(|request| (request.method(), request.uri().host()));
         f.debug_tuple("OutgoingRequest").field(&target).finish()
     }
 }
@@ -148,11 +169,21 @@ impl OutgoingRequest<'_> {
         .header("content-type", content_type)
     }
 
-    /// Sends the request; any status is an answer.
+    /// Takes a redirect for an answer like any other, instead of following it.
+    pub fn redirects_are_answers(self) -> Self {
+        self.change(|request| {
+            request.extensions_mut().insert(RedirectsAreAnswers);
+            Ok(())
+        })
+    }
+
+    /// Sends the request; any status is an answer, but for redirects: up to ten are followed, 303 (and 301 and 302 after a POST) with GET.
+    /// What is secret, by [`secret_header`](Self::secret_header) or by its name, does not go along to another origin.
     ///
     /// # Errors
     ///
-    /// The request cannot be made, which is permanent, the other system cannot be reached, or it does not answer in time.
+    /// The request cannot be made, or leads to an address that the operator does not allow, which is permanent; the other system cannot be
+    /// reached, or it does not answer in time.
     pub async fn send(self) -> Result<IncomingResponse> {
         let request = self.request?;
         let target = format!(
@@ -161,7 +192,11 @@ impl OutgoingRequest<'_> {
             request.uri().host().unwrap_or_default()
         );
         let response = self.host.send(request).await?;
-        Ok(IncomingResponse { target, response })
+        Ok(IncomingResponse {
+            target,
+            response,
+            at: self.host.now(),
+        })
     }
 
     fn change(mut self, change: impl FnOnce(&mut Request<Bytes>) -> Result<()>) -> Self {
@@ -173,10 +208,22 @@ impl OutgoingRequest<'_> {
 }
 
 /// The answer of another system.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct IncomingResponse {
     target: String,
     response: Response<Bytes>,
+    at: Timestamp,
+}
+
+/// Shows no header and no body: cookies and tokens stand in them.
+impl fmt::Debug for IncomingResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IncomingResponse")
+            .field("target", &self.target)
+            .field("status", &self.response.status())
+            .field("bytes", &self.response.body().len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl IncomingResponse {
@@ -199,7 +246,7 @@ impl IncomingResponse {
     }
 
     /// Refuses an answer whose status is not 200 to 299. What is worth another attempt (408, 429, 500 and above) is not permanent,
-    /// and `Retry-After` in seconds is honoured (E21).
+    /// and says when to try again if the other system said so in `Retry-After`, in seconds or as a date (E21).
     ///
     /// # Errors
     ///
@@ -210,10 +257,10 @@ impl IncomingResponse {
             return Ok(self);
         }
         let error = Error::new(format!("{} answered {status}", self.target));
-        let wait = self
-            .header("retry-after")
-            .and_then(|text| text.trim().parse().ok())
-            .map(Duration::from_secs);
+        let wait = self.header("retry-after").and_then(|text| {
+            let seconds = text.trim().parse().map(Duration::from_secs);
+            seconds.ok().or_else(|| Some(date(text)?.since(self.at)))
+        });
         let again = status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429);
         Err(match wait {
             Some(wait) if again => error.retry_after(wait),
@@ -234,5 +281,74 @@ impl IncomingResponse {
                 self.target
             ))
         })
+    }
+}
+
+/// Reads a date as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn date(text: &str) -> Option<Timestamp> {
+    let instant = jiff::fmt::rfc2822::DateTimeParser::new()
+        .parse_timestamp(text.trim())
+        .ok()?;
+    Some(Timestamp::from_millis(instant.as_millisecond()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, wait: &str) -> IncomingResponse {
+        let response = Response::builder().status(status);
+        IncomingResponse {
+            target: "GET shop.example".to_owned(),
+            response: response
+                .header("retry-after", wait)
+                .header("set-cookie", "canary")
+                .body(Bytes::from_static(b"canary"))
+                .unwrap(),
+            at: "2026-03-27T16:50:00Z".parse().unwrap(),
+        }
+    }
+
+    fn wait(status: u16, wait: &str) -> Option<Duration> {
+        answer(status, wait).ok().unwrap_err().wait()
+    }
+
+    /// E21.
+    #[test]
+    fn the_other_system_names_when_to_try_again_in_seconds_or_by_date() {
+        assert_eq!(wait(429, "7"), Some(Duration::from_secs(7)));
+        assert_eq!(wait(503, " 120 "), Some(Duration::from_mins(2)));
+        let date = "Fri, 27 Mar 2026 16:51:30 GMT";
+        assert_eq!(wait(503, date), Some(Duration::from_secs(90)));
+        let past = "Fri, 27 Mar 2026 16:00:00 GMT";
+        assert_eq!(wait(503, past), Some(Duration::ZERO));
+        assert_eq!(wait(503, "soon"), None);
+        let refused = answer(404, "7").ok().unwrap_err();
+        assert!(refused.is_permanent() && refused.wait().is_none());
+    }
+
+    #[test]
+    fn an_answer_shows_neither_headers_nor_body() {
+        let shown = format!("{:?}", answer(200, "7"));
+        assert!(
+            shown.contains("GET shop.example") && !shown.contains("canary"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn no_error_repeats_what_stands_in_a_url() {
+        for url in [
+            "https://user:canary@shop.example/",
+            "https://canary@shop.example/",
+            "https://shop.example/a canary",
+            "shop.example/canary",
+            "/canary",
+            "ftp://shop.example/canary",
+        ] {
+            let refusal = begin(Method::GET, url).unwrap_err().to_string();
+            assert!(!refusal.contains("canary"), "{refusal}");
+        }
+        assert!(begin(Method::GET, "https://shop.example/a?b=c@d").is_ok());
     }
 }

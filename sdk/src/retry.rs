@@ -97,7 +97,12 @@ impl Retry {
         };
         let computed = Duration::from_millis(self.delay_ms.saturating_mul(1 << doublings))
             .min(Self::LONGEST_WAIT);
-        Some(error.wait().unwrap_or(computed))
+        // Another system may ask for patience, but not for ever.
+        Some(
+            error
+                .wait()
+                .map_or(computed, |wait| wait.min(Self::LONGEST_WAIT)),
+        )
     }
 }
 
@@ -122,6 +127,10 @@ mod tests {
         assert_eq!(
             retry.wait_after(1, &Error::new("x").retry_after(seconds(7))),
             Some(seconds(7))
+        );
+        assert_eq!(
+            retry.wait_after(1, &Error::new("x").retry_after(hours(1000))),
+            Some(Retry::LONGEST_WAIT)
         );
         assert_eq!(retry.wait_after(2, &Error::new("x")), None);
     }

@@ -253,7 +253,7 @@ impl Deck {
                 let made = answer.to_response();
                 made.map_err(|fault| format!("the recorded answer cannot be given: {fault}"))
             });
-            let answer = answer.map_err(|reason| OutboundError { host, reason });
+            let answer = answer.map_err(|reason| OutboundError::NoAnswer { host, reason });
             return Box::pin(std::future::ready(answer));
         }
         let (exchange, witness) = (network.send(request), witness.clone());

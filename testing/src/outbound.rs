@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use runner::clock::{Clock as _, ManualClock};
-use runner::outbound::{HttpOutbound, Outbound, OutboundError, SentBy};
+use runner::outbound::{HttpOutbound, Outbound, OutboundError, Reach, SentBy};
 use sdk::Timestamp;
 use sdk::host::BoxFuture;
 use sdk::id::{ExecutionId, InstanceId};
@@ -60,10 +60,17 @@ struct Sent {
 }
 
 impl RecordedOutbound {
-    /// Records from now on; with a deck, the answers are its.
-    pub(crate) fn new(clock: ManualClock, witness: Witness, deck: Option<Arc<Deck>>) -> Self {
+    /// Records from now on; with a deck, the answers are its. Besides what `reach` does, it reaches this machine, where the other systems
+    /// of a test are.
+    pub(crate) fn new(
+        clock: ManualClock,
+        witness: Witness,
+        deck: Option<Arc<Deck>>,
+        reach: Reach,
+    ) -> Self {
+        let network = HttpOutbound::new(Duration::from_secs(10), 10 * 1024 * 1024);
         Self {
-            network: HttpOutbound::new(Duration::from_secs(10), 10 * 1024 * 1024),
+            network: network.reaching(reach.and_loopback()),
             deck,
             witness,
             clock,

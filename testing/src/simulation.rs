@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use runner::clock::Clock as _;
 use runner::deploy::{Customer, DeployRequest};
+use runner::outbound::Reach;
 use runner::settings::Settings;
 use runner::store::{MemoryStore, Store};
 use sdk::config::ConfigValues;
@@ -80,9 +81,21 @@ impl<C: ConfigVars> Simulation<C> {
         self
     }
 
-    /// Uses these settings of the runner: limits, sizes, waits.
+    /// Uses these settings of the runner: limits, sizes, waits. Besides what `outbound_allow` names, flows may call this machine, where
+    /// every [`Upstream`](crate::Upstream) is; other addresses that are not public are refused as in production.
+    ///
+    /// # Panics
+    ///
+    /// A rule of `outbound_allow` is none.
     #[must_use]
+    #[expect(
+        clippy::panic,
+        reason = "a test whose settings are wrong fails with the reason"
+    )]
     pub fn with_settings(mut self, settings: Settings) -> Self {
+        if let Err(fault) = Reach::parse(&settings.outbound_allow) {
+            panic!("{fault}");
+        }
         self.settings = settings;
         self
     }

@@ -11,6 +11,7 @@ use http::{Request, Response};
 use runner::Runner;
 use runner::clock::Clock as _;
 use runner::entropy::Entropy;
+use runner::outbound::Reach;
 use runner::ports::Ports;
 use runner::settings::Settings;
 use runner::spawn::Spawn as _;
@@ -74,7 +75,10 @@ impl Lasting {
     ) -> Self {
         let clock = ManualClock::at(now);
         let witness = Witness::new(integration.clone());
-        let outbound = RecordedOutbound::new(clock.clone(), witness.clone(), deck.map(Arc::new));
+        // `Simulation::with_settings` has looked at the rules.
+        let reach = Reach::parse(&settings.outbound_allow).unwrap_or_default();
+        let deck = deck.map(Arc::new);
+        let outbound = RecordedOutbound::new(clock.clone(), witness.clone(), deck, reach);
         let store = Arc::new(WitnessedStore::new(store, witness.clone()));
         let (entropy, deliveries) = (Entropy::counted(), Arc::new(AtomicU64::new(1)));
         Self {

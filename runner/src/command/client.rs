@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::events::{Event, Reader};
 use super::resource::Resource;
-use crate::outbound::{Connector, connector, reason};
+use crate::outbound::{Connector, Reach, connector, reason};
 
 /// So many bytes of an answer are read: it is one of ours or a mistake.
 const LARGEST_ANSWER: usize = 256 * 1024 * 1024;
@@ -77,7 +77,7 @@ impl Client {
         authorization.set_sensitive(true);
         let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new());
         Ok(Self {
-            http: http.build(connector()),
+            http: http.build(connector(Reach::anywhere())),
             base,
             authorization,
             hint,

@@ -20,12 +20,12 @@ use super::settings_file::{self, SettingsFile};
 use super::{Failure, logging};
 use crate::clock::SystemClock;
 use crate::entropy::Entropy;
-use crate::outbound::HttpOutbound;
+use crate::outbound::{HttpOutbound, Reach};
 use crate::ports::Ports;
 use crate::server::admin::{self, Access};
 use crate::server::{Front, Inherited, Limits, inherited_listeners, serve as serve_socket};
 use crate::spawn::Runtimes;
-use crate::store::{SqliteStore, Store};
+use crate::store::SqliteStore;
 use crate::vault::Vault;
 use crate::{Runner, clock};
 
@@ -60,6 +60,15 @@ pub(super) struct ServeOptions {
     /// A TOML file with limits; every one of them has a default.
     #[arg(long, value_name = "FILE", env = "RUNNER_SETTINGS")]
     settings: Option<PathBuf>,
+    /// An address, a network or a host name that flows may call although it is not public, such as `10.0.0.0/8`; may be repeated. Added
+    /// to `outbound_allow` of the settings file.
+    #[arg(
+        long,
+        value_name = "PLACE",
+        env = "RUNNER_ALLOW_OUTBOUND",
+        value_delimiter = ','
+    )]
+    allow_outbound: Vec<String>,
     /// Print one JSON line on standard output when ready, and nothing else ever.
     #[arg(long)]
     json: bool,
@@ -74,7 +83,8 @@ pub(super) fn serve(options: &ServeOptions, integration: BuiltIntegration) -> Re
     // First of all: it takes variables out of the environment, which no other thread may read meanwhile.
     let inherited = inherited_listeners().map_err(|fault| Failure(fault.to_string()))?;
     logging::start();
-    let file = settings_file::read(options.settings.as_deref())?;
+    let mut file = settings_file::read(options.settings.as_deref())?;
+    let reach = reach(&mut file, &options.allow_outbound)?;
     let data = options
         .data
         .clone()
@@ -90,6 +100,7 @@ pub(super) fn serve(options: &ServeOptions, integration: BuiltIntegration) -> Re
     };
     let store = open_store(options.store.as_deref(), &data, &file)?;
     let vault = Vault::open(&data).map_err(|fault| Failure(fault.to_string()))?;
+    let store = store.sealing_with(vault.clone());
     let access = Access::open(&data).map_err(|fault| Failure(fault.to_string()))?;
 
     let engine = threads("engine", None)?;
@@ -113,7 +124,8 @@ pub(super) fn serve(options: &ServeOptions, integration: BuiltIntegration) -> Re
         let outbound = HttpOutbound::new(
             Duration::from_secs(file.settings.outbound_seconds),
             file.settings.outbound_bytes,
-        );
+        )
+        .reaching(reach);
         let ports = Ports {
             integration,
             settings: file.settings,
@@ -340,6 +352,13 @@ fn take_over(inherited: Inherited) -> Result<(Bound, Bound), Failure> {
     })
 }
 
+/// Adds what the command line allows to what the settings file does.
+fn reach(file: &mut SettingsFile, allowed: &[String]) -> Result<Reach, Failure> {
+    let rules = &mut file.settings.outbound_allow;
+    rules.extend(allowed.iter().filter(|rule| !rule.is_empty()).cloned());
+    Reach::parse(rules).map_err(|fault| Failure(format!("`--allow-outbound`: {fault}")))
+}
+
 fn check_public_url(url: &str) -> Result<String, Failure> {
     let url = url.trim().trim_end_matches('/');
     let parsed: Option<http::Uri> = url.parse().ok();
@@ -371,11 +390,7 @@ fn make_private_folder(path: &Path) -> Result<(), Failure> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(failed)
 }
 
-fn open_store(
-    url: Option<&str>,
-    data: &Path,
-    file: &SettingsFile,
-) -> Result<impl Store + use<>, Failure> {
+fn open_store(url: Option<&str>, data: &Path, file: &SettingsFile) -> Result<SqliteStore, Failure> {
     let path = match url {
         None => data.join("runner.db"),
         Some(url) => match url.strip_prefix("sqlite:") {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::Failure;
+use crate::outbound::Reach;
 use crate::server::Limits;
 use crate::settings::Settings;
 use crate::store::SqliteOptions;
@@ -98,6 +99,7 @@ fn settle(written: Written) -> Result<SettingsFile, Failure> {
     settings
         .check()
         .map_err(|fault| Failure(fault.to_string()))?;
+    Reach::parse(&settings.outbound_allow).map_err(|fault| Failure(fault.to_string()))?;
     if written.flow_threads == Some(0) {
         return Err(Failure("`flow_threads` must be at least 1".to_owned()));
     }
@@ -180,5 +182,7 @@ mod tests {
             "`flow_threads` must be at least 1"
         );
         assert!(parse("body_bytes = \"much\"").is_err());
+        let network = parse("outbound_allow = [\"10.0.0.0/99\"]").unwrap_err().0;
+        assert!(network.contains("`10.0.0.0/99`"), "{network}");
     }
 }

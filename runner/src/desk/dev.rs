@@ -36,6 +36,10 @@ pub(super) fn run(order: &Order, surroundings: &Surroundings) -> Result<ExitCode
         let mut desk = Desk {
             order,
             cargo: &surroundings.cargo,
+            allow_outbound: surroundings
+                .allow_outbound
+                .as_deref()
+                .unwrap_or(THIS_MACHINE),
             sockets,
             watch: Watch::new()?,
             server: None,
@@ -45,9 +49,13 @@ pub(super) fn run(order: &Order, surroundings: &Surroundings) -> Result<ExitCode
     })
 }
 
+/// Who develops has the systems that a flow calls on the same machine.
+const THIS_MACHINE: &str = "127.0.0.0/8,::1";
+
 struct Desk<'a> {
     order: &'a Order,
     cargo: &'a str,
+    allow_outbound: &'a str,
     sockets: Sockets,
     watch: Watch,
     server: Option<Child>,
@@ -137,6 +145,7 @@ impl Desk<'_> {
         command
             .arg("serve")
             .args(&self.order.rest)
+            .env("RUNNER_ALLOW_OUTBOUND", self.allow_outbound)
             .stdin(Stdio::null())
             .process_group(0);
         self.sockets.hand_on(&mut command).map_err(failed)?;

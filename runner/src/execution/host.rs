@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use sdk::{Error, Payload, Result, Timestamp};
 use serde_json::Value;
 
 use super::overlay::{Overlay, StateOwner};
-use crate::outbound::SentBy;
+use crate::outbound::{OutboundError, SentBy, Trace};
 use crate::ports::Ports;
 use crate::record::{LogRecord, PendingState, StepRecord};
 use crate::redaction::Redactor;
@@ -47,6 +48,8 @@ pub struct Caller {
 pub(super) struct Served {
     pub(super) execution: ExecutionId,
     pub(super) owner: StateOwner,
+    /// The trace to which it belongs.
+    pub(super) trace: Trace,
     pub(super) redactor: Redactor,
     /// The finished steps of the journal.
     pub(super) steps: Vec<StepRecord>,
@@ -69,6 +72,9 @@ pub(super) struct ExecutionHost {
     /// An async lock: reading a key for the first time waits for the store.
     overlay: tokio::sync::Mutex<Overlay>,
     lines: Mutex<Lines>,
+    began_at: Timestamp,
+    /// How many requests it sent, and how many flows it called.
+    sent: AtomicU64,
 }
 
 #[derive(Default)]
@@ -93,6 +99,7 @@ impl ExecutionHost {
             unwritten: Vec::new(),
         };
         Self {
+            began_at: ports.clock.now(),
             ports,
             dispatch,
             served,
@@ -101,7 +108,15 @@ impl ExecutionHost {
             begun: Mutex::default(),
             overlay: tokio::sync::Mutex::new(overlay),
             lines: Mutex::new(lines),
+            sent: AtomicU64::new(0),
         }
+    }
+
+    /// Names what is sent next within the trace: not even the same run, begun again after a crash, names anything else so.
+    fn next_span(&self) -> String {
+        let number = self.sent.fetch_add(1, Ordering::Relaxed);
+        let began_at = self.began_at.as_millis();
+        format!("{}/{began_at}/{number}", self.served.execution)
     }
 
     /// Returns the changes of state for the commit that ends the execution.
@@ -317,15 +332,25 @@ impl Host for ExecutionHost {
             instance: self.served.owner.instance.clone(),
             flow: self.served.owner.flow.clone(),
             step,
+            trace: self.served.trace.clone(),
+            span: self.next_span(),
         };
         request.extensions_mut().insert(sent_by);
         Box::pin(async move {
             self.write_lines().await;
-            self.ports.outbound.send(request).await.map_err(Error::from)
+            let answer = self.ports.outbound.send(request).await;
+            answer.map_err(OutboundError::into_error)
         })
     }
 
-    fn call(&self, flow: FlowKey, payload: Payload, wait: bool) -> BoxFuture<'_, Result<Called>> {
+    fn call(
+        &self,
+        flow: FlowKey,
+        mut payload: Payload,
+        wait: bool,
+    ) -> BoxFuture<'_, Result<Called>> {
+        let span = self.next_span();
+        self.served.trace.name(&mut payload.headers, &span);
         let caller = Caller {
             execution: self.served.execution.clone(),
             instance: self.served.owner.instance.clone(),

@@ -12,6 +12,7 @@ mod reader;
 mod results;
 mod row;
 mod schema;
+mod sealed;
 mod space;
 mod writer;
 
@@ -48,6 +49,7 @@ use crate::record::{
     Execution, LogRecord, StateEntry, StateKey, StepRecord, StoredAnswer, StoredOutput,
     StoredPayload,
 };
+use crate::vault::Vault;
 
 /// How a store uses the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +82,7 @@ impl Default for SqliteOptions {
 
 /// A store in a SQLite database. Clones share it; the last one to go waits until everything that was asked is done.
 #[derive(Clone, Debug)]
-pub struct SqliteStore(Arc<Parts>);
+pub struct SqliteStore(Arc<Parts>, Vault);
 
 /// Goes from top to bottom: readers first, so that the writer closes the database last and tidies up; the lock at the very end.
 #[derive(Debug)]
@@ -160,7 +162,15 @@ impl SqliteStore {
             _lock: lock,
         };
         parts.sweep();
-        Ok(Self(Arc::new(parts)))
+        Ok(Self(Arc::new(parts), Vault::clear()))
+    }
+
+    /// Seals the payloads of executions from now on, and reads those that were sealed with the same key. Payloads that were stored
+    /// before, in the clear, are read as they are.
+    #[must_use]
+    pub fn sealing_with(mut self, vault: Vault) -> Self {
+        self.1 = vault;
+        self
     }
 
     /// Returns how many transactions were committed and synced since the store was opened; each holds one commit or many.
@@ -320,7 +330,7 @@ fn file_error(fault: &std::io::Error) -> StoreError {
 
 impl Store for SqliteStore {
     fn commit(&self, commit: Commit) -> BoxFuture<'_, StoreResult<Committed>> {
-        self.submit(commit, false)
+        self.submit(sealed::seal(commit, &self.1), false)
     }
 
     fn execution<'a>(
@@ -335,8 +345,13 @@ impl Store for SqliteStore {
         &'a self,
         id: &'a ExecutionId,
     ) -> BoxFuture<'a, StoreResult<Option<Arc<StoredPayload>>>> {
-        let id = id.clone();
-        self.ask(move |db| read::payload(db, &id))
+        let (id, vault) = (id.clone(), self.1.clone());
+        ask(&self.0.quick, move |db| {
+            let found = read::payload(db, &id).map_err(|fault| store_error(&fault))?;
+            found
+                .map(|payload| sealed::unseal(payload, &vault))
+                .transpose()
+        })
     }
 
     fn output<'a>(

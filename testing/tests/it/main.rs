@@ -8,6 +8,7 @@
 
 mod cassette;
 mod clock;
+mod egress;
 mod faults;
 mod fixture;
 mod front_door;

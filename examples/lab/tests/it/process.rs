@@ -11,6 +11,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use runner::store::{SqliteOptions, SqliteStore};
+use runner::vault::Vault;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -180,7 +181,8 @@ impl Home {
     /// Opens the store; no server may be running.
     pub(crate) fn store(&self) -> SqliteStore {
         let database = self.data.join("runner.db");
-        SqliteStore::open(&database, &SqliteOptions::default()).unwrap()
+        let store = SqliteStore::open(&database, &SqliteOptions::default()).unwrap();
+        store.sealing_with(Vault::open(&self.data).unwrap())
     }
 
     /// Opens a copy of the store as it stands on the disk now; the original is left as the dead process left it.
@@ -197,7 +199,8 @@ impl Home {
             ..SqliteOptions::default()
         };
         let store = SqliteStore::open(&folder.path().join("runner.db"), &options).unwrap();
-        (folder, store)
+        let vault = Vault::open(&self.data).unwrap();
+        (folder, store.sealing_with(vault))
     }
 }
 

@@ -7,14 +7,14 @@ use sdk::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::content::{Content, MASK, is_telling};
+use super::content::{Content, MASK};
 use super::words;
 use crate::decode::BodyLimits;
 use crate::record::{
     Execution, Function, HeaderBytes, InvokedBy, ResultType, Status, StepRecord, StoredAnswer,
     StoredOutput, StoredPayload,
 };
-use crate::redaction::Redactor;
+use crate::redaction::{Redactor, names_a_secret};
 
 /// An execution in a list (W51, W52).
 #[derive(Debug, Serialize, JsonSchema)]
@@ -323,7 +323,7 @@ fn by_name<'a>(
 ) -> BTreeMap<String, Vec<String>> {
     let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in pairs {
-        let clean = if is_telling(name) {
+        let clean = if names_a_secret(name) {
             MASK.to_owned()
         } else {
             shown(&value, redactor)

@@ -77,6 +77,7 @@ pub(in crate::store) fn payload() -> StoredPayload {
         handed_on: Some(Box::new(handed_on())),
         triggered: Some(TriggerEnd::PassedOn),
         trigger_state: Vec::new(),
+        sealed: None,
         raw_body: Bytes::from_static(b"{\"nul\":\"a\\u0000b\"}\0\xff\xfe"),
     }
 }
@@ -113,6 +114,7 @@ fn handed_on() -> HandedOn {
             handed_on: None,
             triggered: None,
             trigger_state: Vec::new(),
+            sealed: None,
             raw_body: Bytes::new(),
         },
         raw_body: Some(Base64(Bytes::from_static(b"\0\xff"))),

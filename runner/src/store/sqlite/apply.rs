@@ -164,10 +164,14 @@ fn accept(db: &Connection, accept: &Accept, effects: &mut Effects) -> Result<()>
     insert(db, execution)?;
     let key = db.last_insert_rowid();
     if let Some(payload) = &accept.payload {
+        let head = match &payload.sealed {
+            Some(sealed) => sealed.clone(),
+            None => to_json(payload)?,
+        };
         run(
             db,
             "INSERT INTO payload (key, head, body) VALUES (?1, ?2, ?3)",
-            params![key, to_json(payload)?, &payload.raw_body[..]],
+            params![key, head, &payload.raw_body[..]],
         )?;
     }
     if let Some(answer) = &accept.answer {

@@ -37,7 +37,16 @@ pub(super) fn payload(db: &Connection, id: &ExecutionId) -> Result<Option<Arc<St
         "SELECT head, body FROM payload WHERE key = (SELECT key FROM execution WHERE id = ?1)",
     )?
     .query_row([id.as_str()], |row| {
-        let mut payload: StoredPayload = row::json(row, 0)?;
+        let head = row::text(row, 0)?;
+        // What is sealed is no JSON object.
+        let mut payload = if head.starts_with('{') {
+            row::json(row, 0)?
+        } else {
+            StoredPayload {
+                sealed: Some(head),
+                ..StoredPayload::default()
+            }
+        };
         payload.raw_body = row.get::<_, Vec<u8>>(1)?.into();
         Ok(Arc::new(payload))
     })

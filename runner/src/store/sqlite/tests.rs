@@ -2,6 +2,7 @@
 
 mod disk;
 mod opening;
+mod sealing;
 
 use std::path::{Path, PathBuf};
 
