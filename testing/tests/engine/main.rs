@@ -21,4 +21,5 @@ mod model;
 mod outages;
 mod state;
 mod steps;
+mod stop;
 mod world;
