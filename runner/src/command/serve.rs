@@ -248,7 +248,7 @@ async fn run(
 
 /// What became of the local instance at the start.
 #[derive(Debug)]
-enum Deployed {
+pub(super) enum Deployed {
     /// It is there, if it is wanted.
     Yes(Option<Arc<Instance>>),
     /// Somebody asked the process to stop before it was.
@@ -257,7 +257,7 @@ enum Deployed {
 
 /// Deploys the local instance, but no longer than until `stop` is done: its deploy functions may wait for others (G8). The next start
 /// deploys it again.
-async fn deploy_local(
+pub(super) async fn deploy_local(
     runner: &Runner,
     is_wanted: bool,
     stop: impl Future<Output = ()>,
