@@ -62,6 +62,8 @@ pub struct Engine {
     /// One permit, for the executions that ran when the process died, and may not do so once more.
     suspects: Semaphore,
     next_position: AtomicU64,
+    /// Nothing starts any more that nobody waits for.
+    draining: AtomicBool,
     stopping: AtomicBool,
     abandoning: AtomicBool,
     active: watch::Sender<usize>,
@@ -198,6 +200,7 @@ impl Engine {
             waiters: Mutex::default(),
             suspects: Semaphore::new(1),
             next_position: AtomicU64::new(1),
+            draining: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             abandoning: AtomicBool::new(false),
             active: watch::Sender::new(0),
@@ -205,13 +208,14 @@ impl Engine {
     }
 
     /// Accepts an invocation: when this returns [`Accepted::New`], the execution is on disk and will run (G1). It must be driven to
-    /// its end, also when whoever asked has gone.
+    /// its end, also when whoever asked has gone. Once the engine [drains](Self::drain), only that runs for which somebody waits.
     ///
     /// # Errors
     ///
     /// The backlog is full, the runner is stopping, or the store did not take it.
     pub async fn accept(self: &Arc<Self>, invocation: Invocation) -> Result<Accepted, AcceptError> {
-        if self.stopping.load(Ordering::Relaxed) {
+        let draining = self.is_stopping();
+        if self.stopping.load(Ordering::Relaxed) || (draining && invocation.tick.is_some()) {
             return Err(AcceptError::Stopping);
         }
         if !invocation.synchronous && self.lanes.waiting() >= self.ports.settings.backlog {
@@ -223,10 +227,13 @@ impl Engine {
         let (mut job, lines) = self.job(invocation);
         let giving_way = self.take_waiting_retries(&job);
 
-        let place = job.lane().filter(|_| !job.execution.synchronous);
+        let has_place = !job.execution.synchronous && !draining;
+        let place = job.lane().filter(|_| has_place);
         let next = || self.take_position();
         let (position, entry) = match &place {
             Some(lane) => self.lanes.arrive(lane, &job.queue(), next),
+            // It is kept for the next start of the process.
+            None if draining && !job.execution.synchronous => (next(), Entry::Wait),
             None => (next(), Entry::Start),
         };
         job.execution.position = position;

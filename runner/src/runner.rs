@@ -207,6 +207,13 @@ impl Runner {
         }
     }
 
+    /// Starts nothing more but what somebody waits for: no tick, no retry, nothing that queues (G8). Callers are still answered; an
+    /// execution that they are promised is found at the next start.
+    pub fn drain(&self) {
+        self.engine.drain();
+        self.timer.wake();
+    }
+
     /// Takes no new work, gives what runs its time, and stops (G8).
     pub async fn stop(&self, grace: Duration) {
         self.engine.stop(grace).await;

@@ -183,6 +183,13 @@ impl Timer {
                 None => self.changed.notified().await,
             }
         }
+        // A tick whose commit is on its way is accepted as a whole.
+        workers.0.clear();
+    }
+
+    /// Lets [`run`](Self::run) see that the engine stops.
+    pub(crate) fn wake(&self) {
+        self.changed.notify_one();
     }
 
     /// Starts one tick after another until nothing is due.
@@ -195,8 +202,8 @@ impl Timer {
                 self.changed.notify_one();
             }
             match next {
-                Some(next) => attempt = next,
-                None => return,
+                Some(next) if !self.engine.is_stopping() => attempt = next,
+                _ => return,
             }
             // A store that answers at once must not keep the ingress from its turn.
             tokio::task::yield_now().await;

@@ -180,7 +180,9 @@ impl<C> Context<C> {
         Log { host: &*self.host }
     }
 
-    /// Returns the state of this execution, kept over its attempts.
+    /// Returns the state of this execution: what `#[on_trigger]` leaves for `#[on_execution]`, and what an attempt tells itself. A failed
+    /// attempt saves nothing (E41), so the next one begins with what the trigger left; what must outlast an attempt is the result of a
+    /// [`step`](Self::step).
     pub fn execution_state(&self) -> State<'_> {
         State::new(StateScope::Execution, &*self.host)
     }

@@ -13,7 +13,7 @@ use crate::host::Host;
 )]
 #[serde(rename_all = "snake_case")]
 pub enum StateScope {
-    /// One execution, all its attempts.
+    /// One execution: each of its attempts begins with what its trigger left.
     Execution,
     /// One flow of an instance.
     Instance,

@@ -20,6 +20,7 @@ use super::settings_file::{self, SettingsFile};
 use super::{Failure, logging};
 use crate::clock::SystemClock;
 use crate::entropy::Entropy;
+use crate::instance::Instance;
 use crate::outbound::{HttpOutbound, Reach};
 use crate::ports::Ports;
 use crate::server::admin::{self, Access};
@@ -220,32 +221,27 @@ async fn run(
     let (public, management) = (tokio::task::spawn(public), tokio::task::spawn(management));
 
     // The endpoints are open before the deploy functions of the local instance run: other systems call back.
-    let local = if local_wanted {
-        runner
-            .deploy_local()
-            .await
-            .map_err(|fault| Failure::because("the runner cannot start", &fault))?
-    } else {
-        None
-    };
-    let ready = Ready {
-        public_url: &public_url,
-        admin_url: &admin_url,
-        admin_token_file: &token_file,
-    };
-    let told = if json {
-        invitation::line(&ready)
-    } else {
-        invitation::text(&ready, &runner.engine.ports, local.as_deref())
-    };
-    let address_file = tell_commands(data, &admin_url);
-    announce(&told);
-
-    signals.wait().await;
-    tracing::info!("stopping");
-    if let Some(file) = address_file {
-        file.remove();
+    let deployed = deploy_local(&runner, local_wanted, signals.wait()).await?;
+    if let Deployed::Yes(local) = deployed {
+        let ready = Ready {
+            public_url: &public_url,
+            admin_url: &admin_url,
+            admin_token_file: &token_file,
+        };
+        let told = if json {
+            invitation::line(&ready)
+        } else {
+            invitation::text(&ready, &runner.engine.ports, local.as_deref())
+        };
+        let address_file = tell_commands(data, &admin_url);
+        announce(&told);
+        signals.wait().await;
+        if let Some(file) = address_file {
+            file.remove();
+        }
     }
+    tracing::info!("stopping");
+    runner.drain();
     let deadline = runner.engine.ports.clock.now() + grace;
     // A closed channel means that both listeners are gone already.
     let _ = stop.send(true);
@@ -260,6 +256,34 @@ async fn run(
     runner.stop(left).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What became of the local instance at the start.
+#[derive(Debug)]
+pub(super) enum Deployed {
+    /// It is there, if it is wanted.
+    Yes(Option<Arc<Instance>>),
+    /// Somebody asked the process to stop before it was.
+    Stopped,
+}
+
+/// Deploys the local instance, but no longer than until `stop` is done: its deploy functions may wait for others (G8). The next start
+/// deploys it again.
+pub(super) async fn deploy_local(
+    runner: &Runner,
+    is_wanted: bool,
+    stop: impl Future<Output = ()>,
+) -> Result<Deployed, Failure> {
+    if !is_wanted {
+        return Ok(Deployed::Yes(None));
+    }
+    tokio::select! {
+        deployed = runner.deploy_local() => match deployed {
+            Ok(local) => Ok(Deployed::Yes(local)),
+            Err(fault) => Err(Failure::because("the runner cannot start", &fault)),
+        },
+        () = stop => Ok(Deployed::Stopped),
+    }
 }
 
 /// Leaves the address of the management API where commands look for it. The server serves without it too.

@@ -5,6 +5,7 @@ mod deploying;
 mod executing;
 mod following;
 mod shop;
+mod stopping;
 
 /// Splits a command line as a shell does, as far as these tests need it.
 pub(super) fn words(line: &str) -> Vec<String> {

@@ -14,7 +14,7 @@ use super::drive::STORE_PAUSE;
 use super::{Engine, Job, Outcome, lock};
 use crate::envelope::store_output;
 use crate::execution::{Ended, Finished, time_limit_text};
-use crate::lane::{Hold, poison};
+use crate::lane::{Entry, Hold, LaneId, poison};
 use crate::record::{CallerError, Function, ResultType, Status, StoredOutput};
 use crate::store::{Commit, Committed, Finish, Point, StoreError, Write};
 
@@ -39,7 +39,8 @@ pub(super) enum Concluded {
 #[derive(Default)]
 pub(super) struct FollowUp {
     pub(super) retry: Option<Job>,
-    pub(super) slices: Vec<Job>,
+    /// With the place that each has in its lane already.
+    pub(super) slices: Vec<(Job, Option<(LaneId, Entry)>)>,
 }
 
 /// What came of recording an end.
@@ -76,8 +77,11 @@ impl Engine {
             writes.extend(lines.clone());
             let (follow_up, writes) = self.end(&job, &verdict, writes);
             match self.commit_end(&job, &writes).await {
-                Recorded::StateChanged if guarded && finished.changes_only_merge().await => {}
                 Recorded::StateChanged if guarded => {
+                    self.give_up_follow_up(follow_up);
+                    if finished.changes_only_merge().await {
+                        continue;
+                    }
                     return Concluded::Again(Box::new(job.again()));
                 }
                 Recorded::Abandoned => return Concluded::Recorded(Vec::new()),
@@ -229,8 +233,11 @@ impl Engine {
         if let Some(retry) = follow_up.retry {
             self.wait_for_time(retry);
         }
-        for slice in follow_up.slices {
-            self.take_up_new(slice);
+        for (slice, place) in follow_up.slices {
+            match place {
+                Some((lane, entry)) => self.take_up(slice, Some(lane), entry),
+                None => self.start(slice),
+            }
         }
         started
     }

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::recovery::Found;
 use super::{AcceptError, Engine, Job, Outcome, lock};
-use crate::lane::{Entry, LaneId};
+use crate::lane::LaneId;
 use crate::record::{
     CallerError, Execution, Function, InvokedBy, PendingState, ResultType, Status, StepRecord,
     StoredPayload,
@@ -276,18 +276,6 @@ impl Engine {
             }
         }
         Ok(replay)
-    }
-
-    /// Takes a place behind those that came before, for a replay that nobody waits for.
-    fn place_for(&self, job: &mut Job) -> Option<(LaneId, Entry)> {
-        let lane = job.lane()?;
-        let next = || self.take_position();
-        let (position, entry) = self.lanes.arrive(&lane, &job.queue(), next);
-        job.execution.position = position;
-        if entry == Entry::Start {
-            job.count_start(self.ports.clock.now());
-        }
-        Some((lane, entry))
     }
 
     /// Finds out whether a replay of what keeps its lane closed is there after all, though the store did not confirm it.

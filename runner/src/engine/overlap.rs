@@ -1,7 +1,6 @@
 //! What the runs of one schedule do to one another (E15).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use sdk::id::{ExecutionId, FlowKey, InstanceId};
 
@@ -44,7 +43,7 @@ impl Engine {
         self: &Arc<Self>,
         invocation: Invocation,
     ) -> Result<Accepted, AcceptError> {
-        if self.stopping.load(Ordering::Relaxed) {
+        if self.is_stopping() {
             return Err(AcceptError::Stopping);
         }
         let tick = invocation.tick.clone();

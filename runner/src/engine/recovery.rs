@@ -215,8 +215,15 @@ impl Engine {
         Found::Stopped
     }
 
+    /// Starts nothing more but what somebody waits for: whatever else is accepted, due or next in its lane is left to the next start
+    /// (G8). What runs goes on.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
     /// Takes no new work, gives what runs this much time, and leaves the rest to the next start (G8).
     pub async fn stop(&self, grace: Duration) {
+        self.drain();
         self.stopping.store(true, Ordering::Relaxed);
         let deadline = self.ports.clock.now() + grace;
         if clock::until(&*self.ports.clock, deadline, self.idle())
@@ -245,8 +252,8 @@ impl Engine {
         let _ = active.wait_for(|active| *active == 0).await;
     }
 
-    /// Says whether the engine takes no new work.
+    /// Says whether the engine drains or stops.
     pub fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+        self.draining.load(Ordering::Relaxed)
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::conclude::{FollowUp, Verdict};
 use super::{Engine, Invocation, Job, lock, order_key, unique_id};
+use crate::lane::{Entry, LaneId};
 use crate::record::{
     Execution, Function, InvokedBy, ResultType, Status, StoredBody, StoredPayload, TriggerEnd,
 };
@@ -25,7 +26,8 @@ impl FollowUp {
                 claims: Vec::new(),
             }))
         };
-        self.retry.iter().chain(&self.slices).map(accept)
+        let slices = self.slices.iter().map(|(slice, _)| slice);
+        self.retry.iter().chain(slices).map(accept)
     }
 }
 
@@ -36,6 +38,12 @@ impl Engine {
             Some(page) => self.slices(job, page, now),
             None => Vec::new(),
         };
+        // What arrives from now on comes behind them, though they are not on disk yet (G5).
+        let place = |mut slice: Job| {
+            let place = self.place_for(&mut slice);
+            (slice, place)
+        };
+        let slices = slices.into_iter().map(place).collect();
         FollowUp {
             retry: self.retry_of(job, verdict, now),
             slices,
@@ -116,7 +124,8 @@ impl Engine {
             status: Status::Queued,
             order_key: order_key(options, body).or_else(in_turn),
             unique_id: unique_id(options, body),
-            position: self.take_position(),
+            // It gets its own with its place.
+            position: 0,
             accepted_at: now,
             run_at: None,
             started_at: None,
@@ -136,7 +145,33 @@ impl Engine {
         }
     }
 
-    /// Takes up an execution that another one has brought with it.
+    /// Takes a place behind those that came before, for an execution that nobody waits for and that is not on disk yet. None for one
+    /// that is left to the next start of the process.
+    pub(super) fn place_for(&self, job: &mut Job) -> Option<(LaneId, Entry)> {
+        let lane = job.lane().filter(|_| !self.is_stopping());
+        let Some(lane) = lane else {
+            job.execution.position = self.take_position();
+            return None;
+        };
+        let next = || self.take_position();
+        let (position, entry) = self.lanes.arrive(&lane, &job.queue(), next);
+        job.execution.position = position;
+        if entry == Entry::Start {
+            job.count_start(self.ports.clock.now());
+        }
+        Some((lane, entry))
+    }
+
+    /// Gives up the places of what follows an end that was not recorded.
+    pub(super) fn give_up_follow_up(self: &Arc<Self>, follow_up: FollowUp) {
+        for (slice, place) in follow_up.slices {
+            if let Some((lane, entry)) = place {
+                self.give_up_place(Some(&lane), entry, slice.execution.position);
+            }
+        }
+    }
+
+    /// Takes up an execution that is on disk and has no place yet.
     pub(super) fn take_up_new(self: &Arc<Self>, job: Job) {
         let Some(lane) = job.lane() else {
             return self.start(job);

@@ -18,7 +18,7 @@ impl Engine {
 
     /// Starts an execution that has its place among the running ones.
     pub(super) fn start(self: &Arc<Self>, job: Job) {
-        if self.stopping.load(Ordering::Relaxed) && !job.counted {
+        if self.is_stopping() && !job.counted {
             // It is on disk and waits for the next start of the process.
             return;
         }
@@ -73,7 +73,7 @@ impl Engine {
                 }
                 permit = self.suspects.acquire() => alone = permit.ok(),
             }
-            if self.stopping.load(Ordering::Relaxed) {
+            if self.is_stopping() {
                 not_run();
                 return Err(Vec::new());
             }

@@ -306,3 +306,57 @@ async fn what_kills_the_process_is_set_aside() -> Result {
     assert_eq!(bench.count().await, Value::Null);
     Ok(())
 }
+
+struct Rows;
+
+#[flow(key = "rows", queue = Queue::order_by("/key"), batch_size = 1)]
+impl Rows {
+    #[on_trigger]
+    async fn fetch(_context: &Context, payload: Payload) -> sdk::Result<TriggerOutput> {
+        let row = |number: u32| json!({"key": "a", "number": number});
+        match payload.data()["page"].as_bool() {
+            Some(true) => TriggerOutput::page(&[row(1), row(2)], None::<&u8>),
+            _ => Ok(TriggerOutput::payload(payload)),
+        }
+    }
+
+    #[on_execution]
+    async fn file(context: &Context, row: Value) -> sdk::Result<Value> {
+        context.sleep(seconds(1)).await;
+        Ok(row["number"].clone())
+    }
+}
+
+/// G5, E6, E24: slices have their place before they are on disk. What arrives while their commit is on its way runs behind them, and
+/// keeps its place when their page is worked out again.
+#[tokio::test]
+async fn an_arrival_does_not_overtake_slices_whose_commit_is_on_its_way() {
+    for fault in [Fault::LostBefore, Fault::LostAfter, Fault::Full] {
+        let integration = Integration::<()>::new("i").flow::<Rows>().build().unwrap();
+        let lasting = Lasting::new(integration, Settings::default());
+        let world = World::start(&lasting, None).await;
+        let instance = world.deploy().await;
+        // The page is accepted; the commit that ends it and accepts its slices fails.
+        world.store.arm(1, fault);
+        let page = world.post(&instance, "rows", &json!({"page": true})).await;
+        assert_eq!(page.unwrap().0, 200);
+        assert!(world.store.failed_lately());
+        let arrival = json!({"key": "a", "number": 3});
+        assert_eq!(
+            world.post(&instance, "rows", &arrival).await.unwrap().0,
+            200
+        );
+        world.advance(seconds(20), |_| {}).await;
+        let filter = ExecutionFilter::default();
+        let mut runs = lasting.disk.executions(&filter, None, 100).await.unwrap();
+        runs.retain(|run| run.order_key.as_deref() == Some("\"a\""));
+        runs.sort_by_key(|run| run.started_at);
+        let mut numbers = Vec::new();
+        for run in &runs {
+            let output = lasting.disk.output(&run.id).await.unwrap().unwrap();
+            numbers.push(String::from_utf8(output.data.to_vec()).unwrap());
+        }
+        assert_eq!(numbers, ["1", "2", "3"], "{fault:?}");
+        assert!(runs.is_sorted_by_key(|run| run.position), "{fault:?}");
+    }
+}

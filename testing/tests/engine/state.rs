@@ -92,6 +92,50 @@ async fn each_scope_is_seen_by_its_own() -> Result {
     Ok(())
 }
 
+struct Remembers;
+
+#[flow(key = "remembers", retry = Retry::times(1).every(minutes(1)))]
+impl Remembers {
+    #[on_trigger]
+    async fn look(context: &Context, payload: Payload) -> sdk::Result<Payload> {
+        context
+            .execution_state()
+            .set("trigger", &"was here")
+            .await?;
+        Ok(payload)
+    }
+
+    #[on_execution]
+    async fn run(context: &Context) -> sdk::Result<Value> {
+        let state = context.execution_state();
+        let trigger: Option<String> = state.get("trigger").await?;
+        let attempt: Option<u32> = state.get("attempt").await?;
+        state.set("attempt", &context.attempt()).await?;
+        let own: Option<u32> = state.get("attempt").await?;
+        let step = async || Ok(json!([trigger, attempt, own]));
+        let first = context.step("first", step).await?;
+        match context.attempt() {
+            1 => Err(Error::new("after all that")),
+            _ => Ok(json!({"first": first, "second": [trigger, attempt, own]})),
+        }
+    }
+}
+
+/// E40, E41: an attempt reads what its trigger and it itself wrote; a failed one leaves nothing to the next but its finished steps.
+#[tokio::test]
+async fn the_state_of_an_execution_holds_for_one_attempt_and_what_the_trigger_left_for_all()
+-> Result {
+    let lab = Simulation::of(Integration::<()>::new("i").flow::<Remembers>());
+    let instance = lab.deploy(()).await?;
+    instance.webhook::<Remembers>().send().await;
+    lab.advance(minutes(2)).await?;
+    let runs = instance.executions::<Remembers>().await;
+    assert_eq!(results(&runs), [ResultType::Error, ResultType::Completed]);
+    let expected = json!({"first": ["was here", null, 1], "second": ["was here", null, 2]});
+    assert_eq!(runs[1].output, expected);
+    Ok(())
+}
+
 struct Counts;
 
 #[flow(key = "counts")]

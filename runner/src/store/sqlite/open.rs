@@ -12,6 +12,11 @@ use super::schema::{self, SchemaFault};
 /// How long a statement waits for a lock that somebody else holds, a backup for example.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
+/// How often, and how long apart, the lock of the store is tried: a process that somebody begins holds all files of the one that begins
+/// it for a moment, also those that are closed meanwhile.
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 64;
 
@@ -79,6 +84,20 @@ pub enum OpenError {
     Thread(#[source] io::Error),
 }
 
+/// Tries for a lock until nobody else holds it, or it was tried often enough.
+fn patiently(
+    mut attempt: impl FnMut() -> Result<(), TryLockError>,
+    pause: impl Fn(),
+) -> Result<(), TryLockError> {
+    for _ in 1..LOCK_TRIES {
+        match attempt() {
+            Err(TryLockError::WouldBlock) => pause(),
+            end => return end,
+        }
+    }
+    attempt()
+}
+
 /// The files of a store.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
@@ -122,7 +141,7 @@ impl Place {
                 path: self.folder.clone(),
                 cause,
             })?;
-        match lock.try_lock() {
+        match patiently(|| lock.try_lock(), || std::thread::sleep(LOCK_PAUSE)) {
             Ok(()) => Ok(lock),
             Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
                 path: self.database.clone(),
@@ -236,4 +255,31 @@ fn make_folder(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::TryLockError;
+
+    use super::{LOCK_TRIES, patiently};
+
+    #[test]
+    fn a_lock_that_is_held_for_a_moment_is_waited_for_and_one_that_is_kept_is_not() {
+        let mut held = 3;
+        let for_a_moment = || match held {
+            0 => Ok(()),
+            _ => {
+                held -= 1;
+                Err(TryLockError::WouldBlock)
+            }
+        };
+        assert!(patiently(for_a_moment, || {}).is_ok());
+        let mut tries = 0;
+        let kept = || {
+            tries += 1;
+            Err(TryLockError::WouldBlock)
+        };
+        assert!(patiently(kept, || {}).is_err());
+        assert_eq!(tries, LOCK_TRIES);
+    }
 }
