@@ -29,6 +29,7 @@ use crate::instance::Instance;
 use crate::outbound::Trace;
 use crate::ports::Ports;
 use crate::record::{Function, InvokedBy, PendingState, StepRecord, TriggerEnd};
+use crate::redaction::Redactor;
 use crate::store::{StateChange, Write};
 
 /// One execution that is about to run.
@@ -64,6 +65,15 @@ pub struct Run {
     pub log_lines: u32,
     /// How long it may take.
     pub time_limit: Duration,
+}
+
+impl Run {
+    /// Returns what takes the secrets of its instance, and the credentials of its request, out of text.
+    pub fn redactor(&self) -> Redactor {
+        let payload = &self.payload;
+        let of_instance = &self.instance.redactor;
+        of_instance.and_request(&payload.headers, &payload.query_parameters)
+    }
 }
 
 /// How a run ended.
@@ -246,7 +256,7 @@ fn host(
         execution: run.id.clone(),
         owner,
         trace: Trace::of(&run.payload.headers, &run.journal),
-        redactor: run.instance.redactor.clone(),
+        redactor: run.redactor(),
         steps: run.steps.clone(),
         seed: run.trigger_state.clone(),
         on_disk,

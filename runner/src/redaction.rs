@@ -1,5 +1,6 @@
 //! Takes secrets out of text at the boundary to logs, errors and answers (G10).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,6 +8,8 @@ use base64::Engine as _;
 use base64::prelude::{
     BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD,
 };
+use http::HeaderMap;
+use sdk::QueryParameters;
 use sdk::config::{ConfigValues, ConfigVar};
 use serde_json::Value;
 
@@ -16,6 +19,12 @@ pub struct Redactor(Arc<[(String, String)]>);
 
 /// Shorter texts are not taken out: they would turn up everywhere.
 const SHORTEST: usize = 6;
+
+/// As [`SHORTEST`], of what a sender chose.
+const SHORTEST_CREDENTIAL: usize = 8;
+
+/// So many credentials of one request are looked for.
+const MOST_CREDENTIALS: usize = 16;
 
 impl Redactor {
     /// Knows every secret among the config values, by the name of its variable, and these further ones.
@@ -33,11 +42,37 @@ impl Redactor {
             );
         }
         secrets.extend_from_slice(further);
-        let mut spellings: Vec<(String, String)> = secrets
-            .iter()
-            .flat_map(|(name, text)| spell(name, text))
+        let spellings = secrets.iter().flat_map(|(name, text)| spell(name, text));
+        Self::of(spellings.collect())
+    }
+
+    /// Knows the credentials of one request too: what its headers and parameters carry under a name that tells of a secret. At most
+    /// [`MOST_CREDENTIALS`] of them are looked for, so that no sender can make every log line dear.
+    #[must_use]
+    pub fn and_request(&self, headers: &HeaderMap, query: &QueryParameters) -> Self {
+        let headers = headers.iter().filter_map(|(name, value)| {
+            let text = value.to_str().ok()?;
+            Some((name.as_str(), text))
+        });
+        let credentials: Vec<(String, String)> = headers
+            .chain(query.iter())
+            .filter(|(name, _)| names_a_secret(name))
+            .flat_map(|(name, value)| parts(value).map(move |part| (name.to_owned(), part)))
+            .filter(|(_, part)| part.len() >= SHORTEST_CREDENTIAL)
+            .take(MOST_CREDENTIALS)
             .collect();
-        // The longest first: a spelling may hold another.
+        if credentials.is_empty() {
+            return self.clone();
+        }
+        let known = self.0.iter().cloned();
+        let new = credentials
+            .iter()
+            .flat_map(|(name, text)| spell(name, text));
+        Self::of(known.chain(new).collect())
+    }
+
+    /// The longest first: a spelling may hold another.
+    fn of(mut spellings: Vec<(String, String)>) -> Self {
         spellings.sort_by_key(|(_, text)| std::cmp::Reverse(text.len()));
         Self(spellings.into())
     }
@@ -98,6 +133,19 @@ pub(crate) fn names_a_secret(name: &str) -> bool {
         || parts.iter().any(|part| name.contains(part))
 }
 
+/// Cuts a text that a sender may have made as long as a body.
+pub(crate) fn shorten(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most {
+        return Cow::Borrowed(text);
+    }
+    let mut end = most;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let kept = text.get(..end).unwrap_or_default();
+    Cow::Owned(format!("{kept}… ({} bytes in all)", text.len()))
+}
+
 /// A name without regard to case and hyphens.
 pub(crate) fn bare(name: &str) -> String {
     name.chars()
@@ -117,6 +165,26 @@ fn collect(name: &str, value: &Value, secrets: &mut Vec<(String, String)>) {
         }
         _ => {}
     }
+}
+
+/// What of the value of a header is secret by itself: the whole, what follows the scheme (`Bearer …`), a password, values of cookies.
+fn parts(value: &str) -> impl Iterator<Item = String> + use<> {
+    let mut parts = vec![value.to_owned()];
+    if let Some((scheme, rest)) = value.split_once(' ') {
+        parts.push(rest.trim().to_owned());
+        let pair = BASE64_STANDARD.decode(rest.trim()).ok();
+        let pair = pair.filter(|_| scheme.eq_ignore_ascii_case("basic"));
+        if let Some(pair) = pair.and_then(|pair| String::from_utf8(pair).ok())
+            && let Some((_, password)) = pair.split_once(':')
+        {
+            parts.push(password.to_owned());
+        }
+    }
+    let pairs = value
+        .split([';', ','])
+        .filter_map(|pair| pair.split_once('='));
+    parts.extend(pairs.map(|(_, word)| word.trim().to_owned()));
+    parts.into_iter()
 }
 
 fn spell(name: &str, text: &str) -> Vec<(String, String)> {
@@ -179,6 +247,56 @@ mod tests {
             redactor.value(json!({"x": ["s3cret/öl"]})),
             json!({"x": ["[token]"]})
         );
+    }
+
+    #[test]
+    fn the_credentials_of_a_request_are_taken_out_too() {
+        let mut headers = HeaderMap::new();
+        let basic = BASE64_STANDARD.encode("somebody:pass-word");
+        for (name, value) in [
+            ("authorization", format!("Basic {basic}")),
+            ("proxy-authorization", "Bearer to-be-kept".to_owned()),
+            ("cookie", "id=cookie-value; theme=dark".to_owned()),
+            ("x-hub-signature-256", "sha256=0123456789abcdef".to_owned()),
+            ("user-agent", "Mozilla/5.0".to_owned()),
+        ] {
+            headers.append(name, value.parse().unwrap());
+        }
+        let query = [("access_token".to_owned(), "in-the-query".to_owned())];
+        let redactor = Redactor::default().and_request(&headers, &query.into_iter().collect());
+        for secret in [
+            basic.as_str(),
+            "pass-word",
+            "to-be-kept",
+            "cookie-value",
+            "0123456789abcdef",
+            "in-the-query",
+            &hex::encode("in-the-query"),
+        ] {
+            let clean = redactor.text(&format!("a {secret} b"));
+            assert!(
+                clean.starts_with("a [") && !clean.contains(secret),
+                "{clean}"
+            );
+        }
+        assert_eq!(redactor.text("Mozilla/5.0 dark"), "Mozilla/5.0 dark");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_at_a_letter_and_says_so() {
+        assert_eq!(shorten("short", 5), "short");
+        assert_eq!(shorten("öööö", 5), "öö… (8 bytes in all)");
+    }
+
+    #[test]
+    fn only_so_many_credentials_of_a_request_are_looked_for() {
+        let mut headers = HeaderMap::new();
+        for count in 0..90 {
+            let name = http::HeaderName::try_from(format!("x-token-{count}")).unwrap();
+            headers.insert(name, format!("value-number-{count}").parse().unwrap());
+        }
+        let redactor = Redactor::default().and_request(&headers, &QueryParameters::default());
+        assert!(redactor.0.len() <= MOST_CREDENTIALS * 8);
     }
 
     #[test]

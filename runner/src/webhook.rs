@@ -24,7 +24,11 @@ use crate::execution::{self, Dispatch, Run};
 use crate::ports::Ports;
 use crate::rate::RateLimit;
 use crate::record::{CallerError, Function, InvokedBy, ResultType, Status, StoredOutput};
+use crate::redaction::shorten;
 use crate::store::{DedupeClaim, StoreResult};
+
+/// As much of the text of a refusal is logged and answered: an error may quote what a sender sent.
+const LONGEST_REFUSAL: usize = 4096;
 
 /// The front door: every webhook comes in here, from a socket or from a test.
 pub struct Ingress {
@@ -194,20 +198,19 @@ impl Ingress {
         let triggered = execution::run_trigger(&self.ports_handle(), &dispatch, &run)
             .await
             .map_err(|error| {
-                let clean = invocation.instance.redactor.text(&error.chain());
+                let redactor = run.redactor();
+                let chain = redactor.text(&error.chain());
+                let clean = shorten(&chain, LONGEST_REFUSAL);
                 tracing::warn!(
                     flow = invocation.flow.options.key,
-                    error = clean,
+                    error = %clean,
                     "a trigger refused a request"
                 );
                 let status = error
                     .status()
                     .and_then(|code| StatusCode::from_u16(code).ok())
                     .unwrap_or(StatusCode::BAD_REQUEST);
-                Box::new(answer::error(
-                    status,
-                    &invocation.instance.redactor.text(error.caller_text()),
-                ))
+                Box::new(answer::error(status, &redactor.text(error.caller_text())))
             })?;
         invocation.answer = triggered.response.as_ref().map(answer::keep);
         invocation.triggered = Some(triggered);

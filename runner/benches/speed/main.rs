@@ -3,7 +3,7 @@
 //! `cargo bench -p runner --bench speed` measures everything and prints one table. After `--`:
 //!
 //! * `--smoke`: every scenario once and tiny; only whether it works counts.
-//! * `--only WORD`: `webhook`, `backlog`, `schedules` or `start`.
+//! * `--only WORD`: `webhook`, `backlog`, `schedules`, `start` or `slow`.
 //! * `--rounds COUNT`: so many rounds instead of 5.
 //! * `--url URL [--connections COUNT] [--seconds COUNT] [--body FILE]`: loads an endpoint of your own instead, and prints its rate.
 //!
@@ -24,6 +24,7 @@ mod orders;
 mod reference;
 mod schedules;
 mod server;
+mod slow;
 mod start;
 mod table;
 mod webhook;
@@ -45,7 +46,7 @@ struct Arguments {
     /// Every scenario once and tiny.
     #[arg(long)]
     smoke: bool,
-    /// One part: `webhook`, `backlog`, `schedules` or `start`.
+    /// One part: `webhook`, `backlog`, `schedules`, `start` or `slow`.
     #[arg(long, value_name = "WORD")]
     only: Option<String>,
     /// How many rounds.
@@ -76,6 +77,8 @@ struct Scale {
     backlog: usize,
     schedules: usize,
     stored: usize,
+    /// How many callers are slow.
+    slow: usize,
 }
 
 impl Scale {
@@ -86,6 +89,7 @@ impl Scale {
             backlog: 20_000,
             schedules: 10_000,
             stored: 100_000,
+            slow: 384,
         }
     }
 
@@ -96,6 +100,7 @@ impl Scale {
             backlog: 200,
             schedules: 100,
             stored: 400,
+            slow: 16,
         }
     }
 
@@ -150,11 +155,12 @@ fn run(arguments: &Arguments) -> Result<()> {
     } else {
         Scale::full(arguments.rounds)
     };
-    let parts: [(&str, Part); 4] = [
+    let parts: [(&str, Part); 5] = [
         ("webhook", webhook::measure),
         ("backlog", backlog::measure),
         ("schedules", schedules::measure),
         ("start", start::measure),
+        ("slow", slow::measure),
     ];
     let begun = Instant::now();
     let mut rows = Vec::new();

@@ -17,7 +17,7 @@ use super::overlay::{Overlay, StateOwner};
 use crate::outbound::{OutboundError, SentBy, Trace};
 use crate::ports::Ports;
 use crate::record::{LogRecord, PendingState, StepRecord};
-use crate::redaction::Redactor;
+use crate::redaction::{Redactor, shorten};
 use crate::store::{Commit, Point, StateChange, StoreError, Write};
 
 /// How long a run waits before it asks a store that failed again.
@@ -82,6 +82,9 @@ struct Lines {
     next: u32,
     unwritten: Vec<LogRecord>,
 }
+
+/// As many bytes of the text of a log line are kept: it may quote what a sender sent.
+const LONGEST_LINE: usize = 64 * 1024;
 
 /// As many log lines are kept back before they are written with the next thing that waits anyway.
 const LINES_AT_ONCE: usize = 64;
@@ -229,7 +232,7 @@ impl Host for ExecutionHost {
             number: lines.next,
             at: self.ports.clock.now(),
             level: line.level,
-            text: self.served.redactor.text(&text),
+            text: shorten(&self.served.redactor.text(&text), LONGEST_LINE).into_owned(),
             fields: self.served.redactor.value(fields),
         };
         lines.next += 1;

@@ -3,6 +3,8 @@
 //! What callers were told is held against what the store and the outside world have afterwards: see `ledger`.
 
 #[cfg(test)]
+mod abuse;
+#[cfg(test)]
 mod caller;
 #[cfg(test)]
 mod disk;
