@@ -274,7 +274,7 @@ impl Engine {
                 self.forget_waiters(&id);
                 match refused {
                     Committed::Duplicate(first) => {
-                        self.record_duplicate(&job, &first).await;
+                        Box::pin(self.record_duplicate(&job, &first)).await;
                         Ok(Accepted::Duplicate(first))
                     }
                     _ => Ok(Accepted::TickTaken),

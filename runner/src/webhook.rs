@@ -48,7 +48,7 @@ impl Ingress {
         let ingress = Arc::clone(self);
         Box::pin(async move {
             let answer = if request.uri().path().starts_with(results::PATH) {
-                results::serve(ingress.ports(), &request).await
+                Box::pin(results::serve(ingress.ports(), &request)).await
             } else {
                 ingress
                     .trigger(request)
@@ -129,12 +129,15 @@ impl Ingress {
         let direct = wishes.direct || invocation.flow.options.respond == Respond::Directly;
         let claim = idempotency.map(|key| self.idempotency_claim(&invocation, &key));
         if let Some(first) = self.came_before(&invocation, claim.as_ref()).await? {
-            self.engine.note_duplicate(invocation, &first).await;
-            let mut answer = self.answer_again(&first, synchronous, direct).await;
+            // On the heap, as everything rare that a request may wait for: what all of them wait for stays small.
+            Box::pin(self.engine.note_duplicate(invocation, &first)).await;
+            let mut answer = Box::pin(self.answer_again(&first, synchronous, direct)).await;
             answer::name_execution(&mut answer, &prefix, &first);
             return Ok(answer);
         }
-        self.run_trigger(&mut invocation).await?;
+        if invocation.flow.functions.on_trigger.is_some() {
+            Box::pin(self.run_trigger(&mut invocation)).await?;
+        }
         invocation.claims.extend(claim);
         invocation.claims.extend(self.dedupe_claim(&invocation));
 
@@ -159,7 +162,7 @@ impl Ingress {
                 (id, response)
             }
             Ok(Accepted::Duplicate(first)) => {
-                let response = self.answer_again(&first, synchronous, direct).await;
+                let response = Box::pin(self.answer_again(&first, synchronous, direct)).await;
                 (first, response)
             }
         };
@@ -169,9 +172,6 @@ impl Ingress {
 
     /// Runs `#[on_trigger]` before anything is promised: it may refuse the request, answer it and change the payload (W21, W32).
     async fn run_trigger(&self, invocation: &mut Invocation) -> Result<(), Box<Answer>> {
-        if invocation.flow.functions.on_trigger.is_none() {
-            return Ok(());
-        }
         let now = self.ports().clock.now();
         let id = invocation
             .id

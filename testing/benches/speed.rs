@@ -1,6 +1,8 @@
 //! How fast a simulated invocation is, as ratios to what the same work costs without an engine, measured in turns.
 //!
-//! `cargo bench -p testing --bench speed` prints the table; `-- --smoke`, and `cargo test --benches`, only see whether it works.
+//! `cargo bench --bench speed` prints the table, behind that of the runner; `-- --write docs/performance.md` also writes it there.
+//! `-- --smoke`, and `cargo test --bench speed`, only see whether it works. With `--only` and `--url`, which ask for something of the
+//! runner, nothing is measured here, unless it is `--only simulation`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -9,6 +11,8 @@
     reason = "it measures time and prints what it finds"
 )]
 
+#[path = "../../runner/benches/speed/document.rs"]
+mod document;
 #[path = "../../runner/benches/speed/table.rs"]
 #[expect(
     dead_code,
@@ -25,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use testing::{SimulatedInstance, Simulation};
 
-use crate::table::{Row, Target, median, per_second, print, slope};
+use crate::table::{Row, Target, median, per_second, print};
 
 #[derive(Deserialize)]
 struct Order {
@@ -103,18 +107,8 @@ fn counting() -> Simulation<()> {
 }
 
 fn main() -> ExitCode {
-    let full = std::env::args().any(|word| word == "--bench")
-        && !std::env::args().any(|word| word == "--smoke");
-    let done = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Into::into)
-        .and_then(|runtime| runtime.block_on(measure(full)));
-    match done {
-        Ok(rows) => {
-            println!("{}", print(&rows));
-            ExitCode::SUCCESS
-        }
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             eprintln!("error: {fault}");
             ExitCode::FAILURE
@@ -122,8 +116,32 @@ fn main() -> ExitCode {
     }
 }
 
+fn run() -> testing::Result {
+    let words: Vec<String> = std::env::args().collect();
+    let is_given = |word: &str| words.iter().any(|given| given == word);
+    let behind = |word: &str| {
+        let place = words.iter().position(|given| given == word)?;
+        words.get(place + 1)
+    };
+    if is_given("--url") || behind("--only").is_some_and(|only| only != "simulation") {
+        return Ok(());
+    }
+    let is_full = is_given("--bench") && !is_given("--smoke");
+    let begun = Instant::now();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let rows = runtime.block_on(measure(is_full))?;
+    let (table, told) = (print(&rows), document::circumstances(begun.elapsed()));
+    println!("{table}\n{told}");
+    if let Some(file) = behind("--write").filter(|_| is_full) {
+        document::write(file.as_ref(), "simulation", &format!("{table}\n{told}"))?;
+    }
+    Ok(())
+}
+
 async fn measure(full: bool) -> testing::Result<Vec<Row>> {
-    let (rounds, calls) = if full { (9, 1000) } else { (1, 5) };
+    let (rounds, calls) = if full { (9, 1000) } else { (1, 100) };
     let mut rows = Vec::new();
     first(rounds, &mut rows).await?;
     echo(rounds, calls, &mut rows).await?;
@@ -176,7 +194,8 @@ async fn echo(rounds: usize, calls: u32, rows: &mut Vec<Row>) -> testing::Result
         }
         figures.push((each(begun.elapsed(), calls), bare));
     }
-    push("`echo-sync` of the lab", &figures, Target::None, rows);
+    let row = Row::compared("`echo-sync` of the lab", &figures, Target::None, in_micros);
+    rows.push(row.against("parse, run, serialise"));
     Ok(())
 }
 
@@ -188,7 +207,7 @@ async fn counted<F: Flow<Config = ()>>(
 ) -> testing::Result {
     let mut figures = Vec::new();
     let mut growth = Vec::new();
-    for calls in [calls / 4, calls / 2, calls] {
+    for calls in [calls / 100, calls / 10, calls] {
         figures.clear();
         for _ in 0..rounds {
             let lab = counting().with_settings(unlimited());
@@ -201,15 +220,8 @@ async fn counted<F: Flow<Config = ()>>(
         growth.push((usize::try_from(calls.max(1))?, middle));
     }
     let target = Target::AtMost(if name.contains("steps") { 10.0 } else { 3.0 });
-    push(
-        &format!(
-            "{name} (of {calls}; each costs size ^ {:.2})",
-            slope(&growth)
-        ),
-        &figures,
-        target,
-        rows,
-    );
+    let row = Row::compared(format!("{name} of {calls}"), &figures, target, in_micros);
+    rows.push(row.growing(&growth).against("parse, run, serialise"));
     let rates: Vec<_> = figures.iter().map(|it| (1e6 / it.0, 1e6 / it.1)).collect();
     let row = Row::compared("- the same, as a rate", &rates, Target::None, per_second);
     rows.push(row.against("parse, run, serialise"));
@@ -285,11 +297,6 @@ fn unlimited() -> testing::Settings {
         rate_per_second: 0,
         ..testing::Settings::default()
     }
-}
-
-fn push(name: &str, figures: &[(f64, f64)], target: Target, rows: &mut Vec<Row>) {
-    let row = Row::compared(name, figures, target, in_micros);
-    rows.push(row.against("parse, run, serialise"));
 }
 
 fn each(took: Duration, calls: u32) -> f64 {

@@ -1,6 +1,8 @@
-//! The load generator: so many connections, each sending one request after the answer to the one before (a closed loop).
+//! The load generator: so many connections, each sending one request after the answer to the one before (a closed loop), or all of
+//! them together so many a second (an open one).
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use http::Uri;
@@ -20,8 +22,13 @@ pub(crate) struct Call {
 impl Call {
     /// A POST of JSON to `http://ADDRESS:PORT/PATH`.
     pub(crate) fn post(url: &str, body: &[u8]) -> Result<Self> {
+        Self::post_with(url, "", body)
+    }
+
+    /// A POST of JSON with these further header lines, each with its line end.
+    pub(crate) fn post_with(url: &str, lines: &str, body: &[u8]) -> Result<Self> {
         let head = format!(
-            "content-type: application/json\r\ncontent-length: {}\r\n",
+            "content-type: application/json\r\ncontent-length: {}\r\n{lines}",
             body.len()
         );
         Self::new("POST", url, &head, body)
@@ -80,8 +87,29 @@ impl Burst {
     }
 }
 
-/// Sends for `length` over so many connections; all of them are open before the first request.
+/// Sends for `length` over so many connections, each as fast as it is answered; all of them are open before the first request.
 pub(crate) fn burst(call: &Call, connections: usize, length: Duration) -> Result<Burst> {
+    send(call, connections, length, None)
+}
+
+/// As [`burst`], but so many requests a second in all, however fast the answers come. A request that could not be sent when it was due
+/// is counted from when it was due.
+pub(crate) fn steady(
+    call: &Call,
+    connections: usize,
+    length: Duration,
+    rate: f64,
+) -> Result<Burst> {
+    let pace = Duration::from_secs_f64(crate::table::float(connections) / rate);
+    send(call, connections, length, Some(pace))
+}
+
+fn send(
+    call: &Call,
+    connections: usize,
+    length: Duration,
+    pace: Option<Duration>,
+) -> Result<Burst> {
     let call = call.clone();
     // One thread, as wrk has by default: on a small machine a second one would only take from the server.
     let run = async move {
@@ -92,8 +120,11 @@ pub(crate) fn burst(call: &Call, connections: usize, length: Duration) -> Result
         let begun = Instant::now();
         let until = begun + length;
         let mut callers = JoinSet::new();
-        for wire in wires {
-            callers.spawn(converse(wire, call.clone(), until));
+        let share = u32::try_from(connections.max(1))?;
+        for (number, wire) in (0..).zip(wires) {
+            // Those that keep a pace begin one after the other.
+            let first = begun + pace.unwrap_or_default() / share * number;
+            callers.spawn(converse(wire, call.clone(), first..until, pace));
         }
         let (mut times, mut failed) = (Vec::new(), 0);
         while let Some(caller) = callers.join_next().await {
@@ -112,18 +143,29 @@ pub(crate) fn burst(call: &Call, connections: usize, length: Duration) -> Result
     quiet_runtime()?.block_on(run)
 }
 
-async fn converse(mut wire: Wire, call: Call, until: Instant) -> Result<(Vec<Duration>, usize)> {
+async fn converse(
+    mut wire: Wire,
+    call: Call,
+    time: Range<Instant>,
+    pace: Option<Duration>,
+) -> Result<(Vec<Duration>, usize)> {
     let (mut times, mut failed) = (Vec::new(), 0);
-    let mut begun = Instant::now();
-    while begun < until {
+    let (mut due, mut place) = (time.start, 0);
+    while due < time.end {
+        if due > Instant::now() {
+            tokio::time::sleep_until(due.into()).await;
+            // What the timer of this process is late is no fault of the server.
+            due = Instant::now();
+        }
         let status = wire.exchange(&call).await?;
         let now = Instant::now();
         if (200..300).contains(&status) {
-            times.push(now - begun);
+            times.push(now - due);
         } else {
             failed += 1;
         }
-        begun = now;
+        place += 1;
+        due = pace.map_or(now, |pace| time.start + pace * place);
     }
     Ok((times, failed))
 }

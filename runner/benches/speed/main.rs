@@ -1,13 +1,16 @@
 //! How fast the runner is, as ratios to references that are measured in the same run and in turns.
 //!
-//! `cargo bench -p runner --bench speed` measures everything and prints one table. After `--`:
+//! `cargo bench --bench speed` measures this and what a simulated invocation costs, and prints a table of each; what it says and how
+//! to read it stands in `docs/performance.md`. After `--`:
 //!
 //! * `--smoke`: every scenario once and tiny; only whether it works counts.
-//! * `--only WORD`: `webhook`, `backlog`, `schedules`, `start` or `slow`.
+//! * `--only PART`: `webhook`, `backlog`, `schedules`, `start`, `slow` or `build`. The last takes minutes and is measured only so.
 //! * `--rounds COUNT`: so many rounds instead of 5.
-//! * `--url URL [--connections COUNT] [--seconds COUNT] [--body FILE]`: loads an endpoint of your own instead, and prints its rate.
+//! * `--write FILE`: also writes the table into a paper, `docs/performance.md`.
+//! * `--url URL [--connections COUNT] [--seconds COUNT] [--rate COUNT] [--header LINE]… [--body FILE]`: loads an endpoint of your own
+//!   instead, and prints how it answered.
 //!
-//! Run by `cargo test --benches`, it smokes only.
+//! Run by `cargo test --bench speed`, it smokes only.
 
 #![expect(
     clippy::disallowed_methods,
@@ -17,7 +20,9 @@
 )]
 
 mod backlog;
+mod build;
 mod disk;
+mod document;
 mod inside;
 mod load;
 mod orders;
@@ -29,7 +34,7 @@ mod start;
 mod table;
 mod webhook;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -46,13 +51,16 @@ struct Arguments {
     /// Every scenario once and tiny.
     #[arg(long)]
     smoke: bool,
-    /// One part: `webhook`, `backlog`, `schedules`, `start` or `slow`.
-    #[arg(long, value_name = "WORD")]
+    /// One part: `webhook`, `backlog`, `schedules`, `start`, `slow` or `build`.
+    #[arg(long, value_name = "PART")]
     only: Option<String>,
     /// How many rounds.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Loads this endpoint instead of measuring the runner.
+    /// Writes the table into this paper, between its marks; the path is seen from the root of the repository.
+    #[arg(long, value_name = "FILE", conflicts_with = "smoke")]
+    write: Option<PathBuf>,
+    /// Loads this endpoint instead of measuring the runner: `http://ADDRESS:PORT/PATH`.
     #[arg(long)]
     url: Option<String>,
     /// Connections to that endpoint.
@@ -61,9 +69,15 @@ struct Arguments {
     /// How long to load it.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
+    /// So many requests a second in all, instead of as many as are answered.
+    #[arg(long, value_name = "COUNT")]
+    rate: Option<f64>,
+    /// A header to send, as `name: value`; more than once for more.
+    #[arg(long, value_name = "LINE")]
+    header: Vec<String>,
     /// What to send to it, as JSON; an order of 1 KiB if it is not given.
     #[arg(long, value_name = "FILE")]
-    body: Option<std::path::PathBuf>,
+    body: Option<PathBuf>,
     /// What cargo says to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
@@ -72,6 +86,7 @@ struct Arguments {
 /// How much is measured.
 #[derive(Debug)]
 struct Scale {
+    is_smoke: bool,
     rounds: usize,
     burst: Duration,
     backlog: usize,
@@ -84,9 +99,10 @@ struct Scale {
 impl Scale {
     fn full(rounds: usize) -> Self {
         Self {
+            is_smoke: false,
             rounds: rounds.max(1),
-            burst: Duration::from_millis(1500),
-            backlog: 20_000,
+            burst: Duration::from_secs(1),
+            backlog: 100_000,
             schedules: 10_000,
             stored: 100_000,
             slow: 384,
@@ -95,6 +111,7 @@ impl Scale {
 
     fn smoke() -> Self {
         Self {
+            is_smoke: true,
             rounds: 1,
             burst: Duration::from_millis(50),
             backlog: 200,
@@ -102,6 +119,12 @@ impl Scale {
             stored: 400,
             slow: 16,
         }
+    }
+
+    /// Returns the three sizes at which a scenario is measured: a hundredth, a tenth, all.
+    #[expect(clippy::unused_self, reason = "it belongs to the run")]
+    fn sizes(&self, whole: usize) -> [usize; 3] {
+        [(whole / 100).max(1), (whole / 10).max(1), whole]
     }
 
     /// Says what is measured now.
@@ -137,17 +160,19 @@ fn main() -> ExitCode {
 
 type Part = fn(&Scale, &mut Vec<Row>) -> Result<()>;
 
+/// What is measured, under which name, and whether only if it is asked for.
+const PARTS: [(&str, Part, bool); 6] = [
+    ("webhook", webhook::measure, false),
+    ("backlog", backlog::measure, false),
+    ("schedules", schedules::measure, false),
+    ("start", start::measure, false),
+    ("slow", slow::measure, false),
+    ("build", build::measure, true),
+];
+
 fn run(arguments: &Arguments) -> Result<()> {
     if let Some(url) = &arguments.url {
-        let body = match &arguments.body {
-            Some(file) => std::fs::read(file)?,
-            None => orders::order(),
-        };
-        let length = Duration::from_secs(arguments.seconds);
-        println!(
-            "{}",
-            webhook::load(url, arguments.connections, length, &body)?
-        );
+        println!("{}", webhook::load(url, &arguments.load()?)?);
         return Ok(());
     }
     let scale = if arguments.smoke || !arguments.bench {
@@ -155,21 +180,53 @@ fn run(arguments: &Arguments) -> Result<()> {
     } else {
         Scale::full(arguments.rounds)
     };
-    let parts: [(&str, Part); 5] = [
-        ("webhook", webhook::measure),
-        ("backlog", backlog::measure),
-        ("schedules", schedules::measure),
-        ("start", start::measure),
-        ("slow", slow::measure),
-    ];
     let begun = Instant::now();
     let mut rows = Vec::new();
-    for (name, part) in parts {
-        if arguments.only.as_deref().is_none_or(|only| only == name) {
+    for (name, part, is_slow) in PARTS {
+        let wanted = match &arguments.only {
+            Some(only) => only == name,
+            None => scale.is_smoke || !is_slow,
+        };
+        if wanted {
             part(&scale, &mut rows)?;
         }
     }
-    println!("{}", table::print(&rows));
-    println!("measured in {:.0} s", begun.elapsed().as_secs_f64());
+    let (table, told) = (
+        table::print(&rows),
+        document::circumstances(begun.elapsed()),
+    );
+    println!("{table}\n{told}");
+    if let Some(file) = &arguments.write {
+        let name = match arguments.only.as_deref() {
+            None => "runner",
+            Some("build") => "build",
+            Some(_) => return Err("a part of the table is not written; leave out `--only`".into()),
+        };
+        document::write(file, name, &format!("{table}\n{told}"))?;
+    }
     Ok(())
+}
+
+impl Arguments {
+    /// What an endpoint is loaded with.
+    fn load(&self) -> Result<webhook::Load> {
+        let body = match &self.body {
+            Some(file) => std::fs::read(file)?,
+            None => orders::order(),
+        };
+        if self.header.iter().any(|line| line.contains(['\r', '\n'])) {
+            return Err("a header is one line; give `--header` once for each".into());
+        }
+        Ok(webhook::Load {
+            connections: self.connections.max(1),
+            length: Duration::from_secs(self.seconds),
+            rate: self.rate.filter(|rate| *rate > 0.0),
+            lines: self
+                .header
+                .iter()
+                .map(|line| format!("{line}\r\n"))
+                .collect(),
+            body,
+        })
+    }
 }

@@ -1,9 +1,12 @@
 //! The integration that is measured: it counts the items of an order. The references do the same work with [`count`].
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use sdk::prelude::*;
+use sdk::signature::Hash;
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 
 /// What is sent.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,8 +41,21 @@ pub(crate) fn count(order: Order) -> Counted {
     }
 }
 
+/// As many items make an order of 1 KiB, and of 64 KiB.
+const FEW: u32 = 13;
+const MANY: u32 = 870;
+
 /// Makes an order of 1 KiB, roughly.
 pub(crate) fn order() -> Vec<u8> {
+    order_of(FEW)
+}
+
+/// Makes an order of 64 KiB, roughly.
+pub(crate) fn large_order() -> Vec<u8> {
+    order_of(MANY)
+}
+
+fn order_of(items: u32) -> Vec<u8> {
     let item = |number| Item {
         name: format!("widget number {number} in blue"),
         quantity: number,
@@ -48,7 +64,7 @@ pub(crate) fn order() -> Vec<u8> {
     let order = Order {
         id: "order-8d1f6c2e-5c0e-4d0b-9a55-6f3f2f7f0001".to_owned(),
         customer: "Ada Lovelace, 12 Saint James's Square, London".to_owned(),
-        items: (1..=13).map(item).collect(),
+        items: (1..=items).map(item).collect(),
     };
     serde_json::to_vec(&order).unwrap_or_default()
 }
@@ -91,6 +107,38 @@ impl ThreeSteps {
     }
 }
 
+/// The header that carries the signature of flow `signed`.
+const SIGNATURE: &str = "x-signature";
+
+/// With what it is signed; nothing else is a secret here.
+static SECRET: LazyLock<Secret> = LazyLock::new(|| "0123456789abcdef0123456789abcdef".into());
+
+fn secret(_config: &()) -> &Secret {
+    &SECRET
+}
+
+/// Returns the header line that signs a body.
+pub(crate) fn signature(body: &[u8]) -> crate::Result<String> {
+    let mut code = Hmac::<Sha256>::new_from_slice(SECRET.expose().as_bytes())?;
+    code.update(body);
+    let signature = hex::encode(code.finalize().into_bytes());
+    Ok(format!("{SIGNATURE}: {signature}\r\n"))
+}
+
+/// Flow `signed`: as `count`, from a sender who signs.
+pub(crate) struct Signed;
+
+#[flow(
+    key = "signed",
+    trigger = Webhook::signed_by(SignatureScheme::hmac(SIGNATURE, Hash::Sha256), secret),
+)]
+impl Signed {
+    #[on_execution]
+    async fn count(_context: &Context, order: Order) -> Result<Counted> {
+        Ok(count(order))
+    }
+}
+
 /// Flow `held`: one runs and does not end, the others wait.
 pub(crate) struct Held;
 
@@ -108,6 +156,7 @@ pub(crate) fn integration() -> Integration<()> {
     Integration::new("orders")
         .flow::<Count>()
         .flow::<CountDirectly>()
+        .flow::<Signed>()
         .flow::<ThreeSteps>()
         .flow::<Held>()
         .local_instance(|| ())
@@ -146,7 +195,9 @@ pub(crate) fn take_lags() -> Vec<u64> {
     taken
 }
 
-/// The integration that only has a schedule.
+/// The integration that has a schedule, and a webhook that comes meanwhile.
 pub(crate) fn clockwork() -> Integration<()> {
-    Integration::new("clockwork").flow::<Daily>()
+    Integration::new("clockwork")
+        .flow::<Daily>()
+        .flow::<Count>()
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::path::Path;
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::State;
@@ -17,6 +18,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use rusqlite::Connection;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use crate::Result;
 use crate::orders::{Counted, Order, count};
@@ -30,6 +32,8 @@ pub(crate) enum Reference {
     Axum,
     /// axum, and one synced SQLite commit for each request.
     AxumSqlite,
+    /// axum, and one synced SQLite commit for all requests that wait.
+    AxumGroup,
 }
 
 impl Reference {
@@ -39,6 +43,7 @@ impl Reference {
             Self::Hyper => "hyper",
             Self::Axum => "axum",
             Self::AxumSqlite => "axum-sqlite",
+            Self::AxumGroup => "axum-group",
         }
     }
 }
@@ -64,6 +69,12 @@ pub(crate) fn serve(word: &str, folder: &Path, address: &str) -> Result<()> {
                     .with_state(Arc::new(Mutex::new(db)));
                 Ok(axum::serve(listener, router).await?)
             }
+            "axum-group" => {
+                let router = Router::new()
+                    .route("/", post(answer_grouped))
+                    .with_state(start_writer(open(folder)?));
+                Ok(axum::serve(listener, router).await?)
+            }
             _ => Err(format!("there is no reference `{word}`").into()),
         }
     })
@@ -85,6 +96,49 @@ async fn answer_stored(
     };
     let written = tokio::task::spawn_blocking(write).await;
     if !matches!(written, Ok(Ok(1))) {
+        return Err(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let order = serde_json::from_slice(&body).map_err(|_| StatusCode::BAD_REQUEST)?;
+    Ok(Json(count(order)))
+}
+
+/// A body to store, and whom to tell that it is.
+type Waiting = (Bytes, oneshot::Sender<()>);
+
+/// Starts the thread that commits whatever waits.
+fn start_writer(mut db: Connection) -> Sender<Waiting> {
+    let (sender, waiting) = mpsc::channel::<Waiting>();
+    std::thread::spawn(move || {
+        while let Ok(first) = waiting.recv() {
+            let batch: Vec<Waiting> = std::iter::once(first).chain(waiting.try_iter()).collect();
+            // Who hears nothing answers 503.
+            if insert(&mut db, &batch).is_ok() {
+                for (_, stored) in batch {
+                    let _ = stored.send(());
+                }
+            }
+        }
+    });
+    sender
+}
+
+fn insert(db: &mut Connection, batch: &[Waiting]) -> rusqlite::Result<()> {
+    let commit = db.transaction()?;
+    for (body, _) in batch {
+        commit
+            .prepare_cached("INSERT INTO execution (body) VALUES (?1)")?
+            .execute([&body[..]])?;
+    }
+    commit.commit()
+}
+
+async fn answer_grouped(
+    State(writer): State<Sender<Waiting>>,
+    body: Bytes,
+) -> std::result::Result<Json<Counted>, StatusCode> {
+    let (stored, waits) = oneshot::channel();
+    let sent = writer.send((body.clone(), stored));
+    if sent.is_err() || waits.await.is_err() {
         return Err(StatusCode::SERVICE_UNAVAILABLE);
     }
     let order = serde_json::from_slice(&body).map_err(|_| StatusCode::BAD_REQUEST)?;

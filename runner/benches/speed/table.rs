@@ -22,6 +22,7 @@ pub(crate) struct Row {
     reference: String,
     ratio: f64,
     target: Target,
+    grows: Option<f64>,
 }
 
 impl Row {
@@ -39,7 +40,14 @@ impl Row {
             reference: show(median(rounds.iter().map(|round| round.1))),
             ratio: median(ratios),
             target,
+            grows: None,
         }
+    }
+
+    /// Says how the cost grows with the size of the scenario; the points are sizes and costs.
+    pub(crate) fn growing(mut self, points: &[(usize, f64)]) -> Self {
+        self.grows = Some(slope(points));
+        self
     }
 
     /// Adds to what is said of ours.
@@ -54,7 +62,7 @@ impl Row {
         self
     }
 
-    fn cells(&self) -> [String; 6] {
+    fn cells(&self) -> [String; 7] {
         let (wanted, kept) = match self.target {
             Target::AtLeast(least) => (format!(">= {least:.2}"), self.ratio >= least),
             Target::AtMost(most) => (format!("<= {most:.2}"), self.ratio <= most),
@@ -72,13 +80,23 @@ impl Row {
             format!("{:.3}", self.ratio),
             wanted,
             kept.to_owned(),
+            self.grows
+                .map_or_else(String::new, |power| format!("size^{power:.2}")),
         ]
     }
 }
 
 /// Puts the lines into a table that reads well on a terminal and in Markdown.
 pub(crate) fn print(rows: &[Row]) -> String {
-    let heads = ["scenario", "ours", "reference", "ratio", "target", "met"];
+    let heads = [
+        "scenario",
+        "ours",
+        "reference",
+        "ratio",
+        "target",
+        "met",
+        "grows",
+    ];
     let mut lines = vec![heads.map(str::to_owned)];
     lines.extend(rows.iter().map(Row::cells));
     let width = |column: usize| {
@@ -121,7 +139,7 @@ pub(crate) fn percentile<T: Copy + Default>(sorted: &[T], part: f64) -> T {
 }
 
 /// Returns how fast a figure grows with a size: 0 not at all, 1 in proportion, 2 with its square.
-pub(crate) fn slope(points: &[(usize, f64)]) -> f64 {
+fn slope(points: &[(usize, f64)]) -> f64 {
     let logs: Vec<(f64, f64)> = points
         .iter()
         .map(|(size, figure)| (float(*size).ln(), figure.ln()))

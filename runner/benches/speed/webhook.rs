@@ -1,8 +1,9 @@
 //! Webhooks over sockets: asynchronous ones, which are on disk before the answer, and synchronous ones with their result.
 
+use std::path::Path;
 use std::time::Duration;
 
-use crate::load::{Burst, Call, burst};
+use crate::load::{Burst, Call, burst, steady};
 use crate::reference::Reference;
 use crate::server::{Home, Process, Server, folder, reference};
 use crate::table::{Row, Target, float, in_millis, median, millis, per_second, percentile};
@@ -45,101 +46,156 @@ impl Side<'_> {
     }
 }
 
+/// What is compared: so many connections send to one side and then to the other.
+struct Comparison<'a> {
+    name: &'a str,
+    connections: usize,
+    target: Target,
+    /// What the other side is called.
+    against: &'a str,
+    /// Whether to tell when the accepted executions have ended, too.
+    until_the_end: bool,
+}
+
 /// Measures everything that comes in over a socket.
 pub(crate) fn measure(scale: &Scale, rows: &mut Vec<Row>) -> Result<()> {
     let place = folder()?;
     let home = Home::new()?;
     let server = home.serve()?;
     let (axum, axum_url) = reference(Reference::Axum, place.path())?;
-    let body = orders::order();
-    let side = |flow: &str| -> Result<Side<'_>> {
+    let side = |flow: &str, body: &[u8]| -> Result<Side<'_>> {
         Ok(Side {
             process: &server.process,
-            call: Call::post(&server.url(flow)?, &body)?,
+            call: Call::post(&server.url(flow)?, body)?,
             server: Some(&server),
         })
     };
-    let bare = Side {
-        process: &axum,
-        call: Call::post(&axum_url, &body)?,
-        server: None,
+    let bare = |body: &[u8]| -> Result<Side<'_>> {
+        Ok(Side {
+            process: &axum,
+            call: Call::post(&axum_url, body)?,
+            server: None,
+        })
     };
-    references(scale, &bare, place.path(), &body, rows)?;
+    let (order, large) = (orders::order(), orders::large_order());
+    references(scale, &bare(&order)?, place.path(), rows)?;
     let idle = server.process.resident_kib();
-    for (flow, name) in [
-        ("count", "accept, durable, asynchronous"),
-        ("count-directly", "synchronous, direct result, recorded"),
+    for (flow, name, body) in [
+        ("count", "asynchronous accept, 1 KiB", &order),
+        ("count", "asynchronous accept, 64 KiB", &large),
+        ("count-directly", "synchronous direct run, 1 KiB", &order),
     ] {
-        let ours = side(flow)?;
+        let (ours, bare) = (side(flow, body)?, bare(body)?);
         for connections in [1, 16, 64, 256] {
-            let target = match connections {
-                64 => Target::AtLeast(0.5),
-                _ => Target::None,
+            let promised = connections == 64 && body.len() < 2048;
+            let comparison = Comparison {
+                name,
+                connections,
+                target: if promised {
+                    Target::AtLeast(0.5)
+                } else {
+                    Target::None
+                },
+                against: "axum",
+                until_the_end: flow == "count" && connections == 64,
             };
-            compare(scale, (name, connections, target), &ours, &bare, rows)?;
+            compare(scale, &comparison, &ours, &bare, rows)?;
         }
-        one_at_a_time(scale, name, &ours, place.path(), rows)?;
+        if body.len() < 2048 {
+            one_at_a_time(scale, name, &ours, place.path(), rows)?;
+        }
     }
-    let ours = side("three-steps")?;
-    let name = "accept, durable, three recorded steps";
-    compare(scale, (name, 64, Target::None), &ours, &bare, rows)?;
+    let at_64 = |name, target, against| Comparison {
+        name,
+        connections: 64,
+        target,
+        against,
+        until_the_end: false,
+    };
+    let ours = side("three-steps", &order)?;
+    let comparison = Comparison {
+        until_the_end: true,
+        ..at_64("accept of three recorded steps", Target::None, "axum")
+    };
+    compare(scale, &comparison, &ours, &bare(&order)?, rows)?;
+    let signed = Side {
+        call: Call::post_with(&server.url("signed")?, &orders::signature(&order)?, &order)?,
+        ..side("signed", &order)?
+    };
+    let comparison = at_64("accept, signed", Target::AtLeast(0.95), "unsigned");
+    compare(scale, &comparison, &signed, &side("count", &order)?, rows)?;
     let loaded = server.process.resident_kib();
+    let row = Row::compared(
+        "memory after all of these",
+        &[(loaded / 1024.0, 48.0)],
+        Target::AtMost(1.0),
+        |mib| format!("{mib:.1} MiB"),
+    );
     rows.push(
-        Row::compared(
-            "memory after all of these",
-            &[(loaded / 1024.0, 48.0)],
-            Target::AtMost(1.0),
-            |mib| format!("{mib:.1} MiB"),
-        )
-        .with(&format!("(before: {:.1})", idle / 1024.0))
-        .against("as the limit"),
+        row.with(&format!("(before: {:.1})", idle / 1024.0))
+            .against("as the limit"),
     );
     Ok(())
 }
 
-fn references(
-    scale: &Scale,
-    bare: &Side<'_>,
-    place: &std::path::Path,
-    body: &[u8],
-    rows: &mut Vec<Row>,
-) -> Result<()> {
+fn references(scale: &Scale, bare: &Side<'_>, place: &Path, rows: &mut Vec<Row>) -> Result<()> {
+    let mut append = Vec::new();
+    for _ in 0..scale.rounds {
+        append.extend(disk::append(place, scale.burst / 2)?);
+    }
+    append.sort_unstable();
+    let (p50, p99) = (percentile(&append, 0.5), percentile(&append, 0.99));
+    let beside = format!("(p99 {:.2} ms)", millis(p99));
+    let row = Row::compared(
+        "reference: append 1 KiB + fdatasync, p50",
+        &[(millis(p50), millis(p50))],
+        Target::None,
+        in_millis,
+    );
+    rows.push(row.with(&beside).against("itself"));
     for (kind, name) in [
-        (Reference::Hyper, "reference: bare hyper echo, c=64"),
+        (Reference::Hyper, "reference: bare hyper echo"),
         (
             Reference::AxumSqlite,
-            "reference: axum, one SQLite commit a request, c=64",
+            "reference: axum, one SQLite commit a request",
+        ),
+        (
+            Reference::AxumGroup,
+            "reference: axum, SQLite, group commit",
         ),
     ] {
         let (process, url) = reference(kind, place)?;
         let other = Side {
             process: &process,
-            call: Call::post(&url, body)?,
+            call: Call::post(&url, &orders::order())?,
             server: None,
         };
-        compare(scale, (name, 64, Target::None), &other, bare, rows)?;
+        let comparison = Comparison {
+            name,
+            connections: 64,
+            target: Target::None,
+            against: "axum",
+            until_the_end: false,
+        };
+        compare(scale, &comparison, &other, bare, rows)?;
     }
     Ok(())
 }
 
 fn compare(
     scale: &Scale,
-    (name, connections, target): (&str, usize, Target),
+    comparison: &Comparison<'_>,
     ours: &Side<'_>,
     bare: &Side<'_>,
     rows: &mut Vec<Row>,
 ) -> Result<()> {
-    let name = if name.contains("c=") {
-        name.to_owned()
-    } else {
-        format!("{name}, c={connections}")
-    };
+    let name = format!("{}, c={}", comparison.name, comparison.connections);
     scale.say(&name);
     let (mut rates, mut sustained, mut processor) = (Vec::new(), Vec::new(), Vec::new());
     let (mut p50, mut p99) = (Vec::new(), Vec::new());
     for _ in 0..scale.rounds {
-        let reference = bare.measure(connections, scale.burst)?;
-        let cost = ours.measure(connections, scale.burst)?;
+        let reference = bare.measure(comparison.connections, scale.burst)?;
+        let cost = ours.measure(comparison.connections, scale.burst)?;
         rates.push((cost.burst.rate(), reference.burst.rate()));
         sustained.push((cost.sustained, reference.burst.rate()));
         processor.push((cost.processor, reference.processor));
@@ -148,23 +204,18 @@ fn compare(
     }
     let (p50, p99) = (median(p50.into_iter()), median(p99.into_iter()));
     rows.push(
-        Row::compared(name.clone(), &rates, target, per_second)
+        Row::compared(name, &rates, comparison.target, per_second)
             .with(&format!("(p50 {p50:.2}, p99 {p99:.2} ms)"))
-            .against("axum"),
+            .against(comparison.against),
     );
-    let of = |what: &str| format!("- {what}");
-    if ours.server.is_some() && connections == 64 && !name.starts_with("synchronous") {
-        let row = Row::compared(
-            of("until all have ended"),
-            &sustained,
-            Target::None,
-            per_second,
-        );
-        rows.push(row.against("axum"));
+    if comparison.until_the_end {
+        let name = "- until all have ended";
+        let row = Row::compared(name, &sustained, Target::None, per_second);
+        rows.push(row.against(comparison.against));
     }
     let cost = |micros: f64| format!("{micros:.1} us");
-    let row = Row::compared(of("processor time each"), &processor, Target::None, cost);
-    rows.push(row.against("axum"));
+    let row = Row::compared("- processor time each", &processor, Target::None, cost);
+    rows.push(row.against(comparison.against));
     Ok(())
 }
 
@@ -173,7 +224,7 @@ fn one_at_a_time(
     scale: &Scale,
     name: &str,
     ours: &Side<'_>,
-    place: &std::path::Path,
+    place: &Path,
     rows: &mut Vec<Row>,
 ) -> Result<()> {
     let mut rounds = Vec::new();
@@ -190,12 +241,29 @@ fn one_at_a_time(
     Ok(())
 }
 
+/// What a URL is loaded with.
+#[derive(Debug)]
+pub(crate) struct Load {
+    pub(crate) connections: usize,
+    pub(crate) length: Duration,
+    /// Requests a second; as many as are answered if it is not given.
+    pub(crate) rate: Option<f64>,
+    /// Header lines, each with its line end.
+    pub(crate) lines: String,
+    pub(crate) body: Vec<u8>,
+}
+
 /// Loads any URL and says what came of it.
-pub(crate) fn load(url: &str, connections: usize, length: Duration, body: &[u8]) -> Result<String> {
-    let burst = burst(&Call::post(url, body)?, connections, length)?;
+pub(crate) fn load(url: &str, load: &Load) -> Result<String> {
+    let call = Call::post_with(url, &load.lines, &load.body)?;
+    let burst = match load.rate {
+        Some(rate) => steady(&call, load.connections, load.length, rate)?,
+        None => burst(&call, load.connections, load.length)?,
+    };
     Ok(format!(
-        "{} with {connections} connections; p50 {}, p99 {}, longest {}; {} refused",
+        "{} with {} connections; p50 {}, p99 {}, longest {}; {} refused",
         per_second(burst.rate()),
+        load.connections,
         in_millis(burst.percentile(0.5)),
         in_millis(burst.percentile(0.99)),
         in_millis(burst.percentile(1.0)),

@@ -41,12 +41,12 @@ impl Engine {
                 }
                 Err(error) => {
                     let verdict = Verdict::failed(error, ResultType::Error);
-                    return self.record(job, verdict, Vec::new()).await;
+                    return Box::pin(self.record(job, verdict, Vec::new())).await;
                 }
             };
             if self.abandoning.load(Ordering::Relaxed) && matches!(finished.ended, Ended::Canceled)
             {
-                return self.put_back(job, &finished).await;
+                return Box::pin(self.put_back(job, &finished)).await;
             }
             match self.conclude(job, finished).await {
                 Concluded::Recorded(started) => return started,

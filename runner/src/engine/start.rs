@@ -58,7 +58,8 @@ impl Engine {
         let not_run = || lock(&self.running).remove(&id);
         if let Some(limit) = self.set_aside_after(&job) {
             let verdict = Verdict::set_aside(limit);
-            return Err(self.record(job, verdict, Vec::new()).await);
+            // On the heap, as everything rare that an execution may wait for: what all of them wait for stays small.
+            return Err(Box::pin(self.record(job, verdict, Vec::new())).await);
         }
         let mut alone = None;
         if self.is_suspect(&job) {
@@ -69,7 +70,8 @@ impl Engine {
                         not_run();
                         return Err(Vec::new());
                     }
-                    return Err(self.record(job, Verdict::canceled(), Vec::new()).await);
+                    let recorded = self.record(job, Verdict::canceled(), Vec::new());
+                    return Err(Box::pin(recorded).await);
                 }
                 permit = self.suspects.acquire() => alone = permit.ok(),
             }

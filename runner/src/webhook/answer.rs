@@ -5,6 +5,7 @@ use http::header::{CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, Response, StatusCode};
 use sdk::HttpResponse;
 use sdk::id::ExecutionId;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::envelope::{load_headers, store_headers};
@@ -96,7 +97,15 @@ pub(super) fn name_execution(answer: &mut Answer, prefix: &str, id: &ExecutionId
 }
 
 fn default_body(id: &ExecutionId) -> Bytes {
-    Bytes::from(json!({ "executionId": id }).to_string())
+    let body = DefaultBody { execution_id: id };
+    serde_json::to_vec(&body).unwrap_or_default().into()
+}
+
+/// What an asynchronous caller gets; every accepted webhook writes one.
+#[derive(Serialize)]
+struct DefaultBody<'a> {
+    #[serde(rename = "executionId")]
+    execution_id: &'a ExecutionId,
 }
 
 /// What the connection itself decides is not the author's to set.
