@@ -16,6 +16,7 @@ pub(crate) enum Act {
         customer: String,
         config: ConfigValues,
         api_keys: BTreeMap<FlowKey, Vec<String>>,
+        rate_per_second: Option<u32>,
     },
     /// Deployed an instance again.
     Redeploy {
@@ -28,13 +29,26 @@ pub(crate) enum Act {
     Pause { instance: usize },
     /// Resumed an instance.
     Resume { instance: usize },
-    /// Sent a request: to a flow of an instance, or to where it says.
+    /// Sent a request.
     Send {
-        to: Option<(usize, String)>,
+        to: Address,
         request: Box<Request<Bytes>>,
     },
     /// Moved time on.
     Advance(Duration),
     /// Moved time on until everything had ended.
     RunUntilIdle,
+}
+
+/// Where a request goes: endpoints have other ids when the script is done again.
+#[derive(Clone, Debug)]
+pub(crate) enum Address {
+    /// The endpoint of a flow of an instance.
+    Flow(usize, String),
+    /// The endpoint of an instance.
+    Instance(usize),
+    /// The endpoint that all customers share.
+    Shared,
+    /// Where it says.
+    AsItSays,
 }

@@ -10,13 +10,13 @@ use runner::deploy::{Customer, DeployRequest};
 use runner::record::{Execution, Function, InvokedBy, ResultType};
 use runner::store::{ExecutionFilter, Store as _};
 use sdk::config::ConfigValues;
-use sdk::id::{FlowKey, InstanceId};
+use sdk::id::InstanceId;
 use sdk::state::StateScope;
 
 use super::crash_store::{CrashStore, Side};
 use super::picture::{Picture, Sent};
 use crate::error::SimulationError;
-use crate::script::Act;
+use crate::script::{Act, Address};
 use crate::simulation::Simulation;
 use crate::world::{Lasting, World};
 
@@ -61,14 +61,27 @@ impl Player {
                 customer,
                 config,
                 api_keys,
-            } => self.deploy(customer, config, api_keys).await,
+                rate_per_second,
+            } => {
+                let request = DeployRequest {
+                    name: Some(customer.clone()),
+                    customer: Some(Customer {
+                        id: customer.as_str().into(),
+                        name: None,
+                    }),
+                    config: Some(config.clone()),
+                    rate_per_second: *rate_per_second,
+                    api_keys: api_keys.clone(),
+                };
+                self.deploy(request).await
+            }
             Act::Redeploy { instance, config } => self.redeploy(*instance, config).await,
             Act::Remove { instance } => self.remove(*instance).await,
             Act::Pause { instance } | Act::Resume { instance } => {
                 self.set_open(*instance, matches!(act, Act::Resume { .. }))
                     .await
             }
-            Act::Send { to, request } => self.send(to.as_ref(), request).await,
+            Act::Send { to, request } => self.send(to, request).await,
             Act::Advance(length) => {
                 let target = self.lasting.clock_now() + *length;
                 loop {
@@ -127,26 +140,13 @@ impl Player {
         Ok((points, picture))
     }
 
-    async fn deploy(
-        &mut self,
-        customer: &str,
-        config: &ConfigValues,
-        api_keys: &BTreeMap<FlowKey, Vec<String>>,
-    ) -> Result<(), SimulationError> {
+    async fn deploy(&mut self, request: DeployRequest) -> Result<(), SimulationError> {
         loop {
             let known = self.world.runner.engine.instances.all().into_iter();
             let begun = known
                 .map(|instance| instance.id.clone())
                 .find(|id| !self.instances.contains(id));
-            let request = DeployRequest {
-                name: Some(customer.to_owned()),
-                customer: Some(Customer {
-                    id: customer.into(),
-                    name: None,
-                }),
-                config: Some(config.clone()),
-                api_keys: api_keys.clone(),
-            };
+            let request = request.clone();
             let deployer = Arc::clone(&self.world.runner.deployer);
             if let Ended::Done(report) = self
                 .drive(async move { deployer.deploy(begun, request).await })
@@ -220,7 +220,7 @@ impl Player {
 
     async fn send(
         &mut self,
-        to: Option<&(usize, String)>,
+        to: &Address,
         request: &Request<Bytes>,
     ) -> Result<(), SimulationError> {
         let before = self.accepted().await;
@@ -250,18 +250,20 @@ impl Player {
             .count()
     }
 
-    /// Sends a request to where the flow listens in this run.
-    fn readdress(&self, to: Option<&(usize, String)>, request: &Request<Bytes>) -> Request<Bytes> {
+    /// Sends a request to who listens in this run.
+    fn readdress(&self, to: &Address, request: &Request<Bytes>) -> Request<Bytes> {
         let mut request = request.clone();
-        let endpoint = to.and_then(|(number, flow)| {
-            let instance = self
-                .world
-                .runner
-                .engine
-                .instances
-                .get(self.instances.get(*number)?)?;
-            instance.facts.endpoints.get(flow.as_str()).cloned()
-        });
+        let all = &self.world.runner.engine.instances;
+        let instance = |number: &usize| all.get(self.instances.get(*number)?);
+        let endpoint = match to {
+            Address::Flow(number, flow) => instance(number)
+                .and_then(|instance| instance.facts.endpoints.get(flow.as_str()).cloned()),
+            Address::Instance(number) => {
+                instance(number).and_then(|instance| instance.facts.endpoint.clone())
+            }
+            Address::Shared => all.shared_endpoint(),
+            Address::AsItSays => None,
+        };
         let target = request
             .uri()
             .path_and_query()
