@@ -8,17 +8,6 @@ use http::Request;
 use sdk::config::ConfigValues;
 use sdk::id::FlowKey;
 
-/// Where a request goes. Endpoints and executions have other ids when the script is done again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// A flow of an instance.
-    Flow(usize, String),
-    /// The `location` of the answer to the request of this number, counted from 0.
-    Location(usize),
-    /// Where the request says.
-    AsItSays,
-}
-
 /// One thing that a test did. Instances go by the order in which they were deployed.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
@@ -27,6 +16,7 @@ pub(crate) enum Act {
         customer: String,
         config: ConfigValues,
         api_keys: BTreeMap<FlowKey, Vec<String>>,
+        rate_per_second: Option<u32>,
     },
     /// Deployed an instance again.
     Redeploy {
@@ -45,13 +35,28 @@ pub(crate) enum Act {
         flow: FlowKey,
         key: String,
     },
-    /// Sent a request: to a flow of an instance, to where the answer of an earlier request pointed, or to where it says.
+    /// Sent a request.
     Send {
-        to: Target,
+        to: Address,
         request: Box<Request<Bytes>>,
     },
     /// Moved time on.
     Advance(Duration),
     /// Moved time on until everything had ended.
     RunUntilIdle,
+}
+
+/// Where a request goes: endpoints and executions have other ids when the script is done again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// The endpoint of a flow of an instance.
+    Flow(usize, String),
+    /// The endpoint of an instance.
+    Instance(usize),
+    /// The endpoint that all customers share.
+    Shared,
+    /// The `location` of the answer to the request of this number, counted from 0.
+    Location(usize),
+    /// Where it says.
+    AsItSays,
 }

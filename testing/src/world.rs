@@ -25,7 +25,7 @@ use tokio::sync::{broadcast, oneshot};
 use crate::cassette::Deck;
 use crate::outbound::RecordedOutbound;
 use crate::report::{ExecutionReport, Recorded};
-use crate::script::{Act, Target};
+use crate::script::{Act, Address};
 use crate::tasks::Tasks;
 use crate::witness::{Witness, WitnessedStore};
 use runner::clock::ManualClock;
@@ -187,7 +187,7 @@ impl World {
     }
 
     /// Remembers a request that the test sends, and returns its number.
-    pub(crate) fn sends(&self, to: Target, request: &Request<Bytes>) -> usize {
+    pub(crate) fn sends(&self, to: Address, request: &Request<Bytes>) -> usize {
         let mut script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
         let is_request = |act: &&Act| matches!(act, Act::Send { .. });
         let number = script.iter().filter(is_request).count();
@@ -309,17 +309,19 @@ impl World {
 
     /// Returns what is recorded of the executions of an instance, in the order in which they were accepted.
     pub(crate) async fn executions(&self, instance: &InstanceId) -> Vec<ExecutionReport> {
-        self.reports(self.accepted(instance, None).await).await
+        self.reports(self.accepted(Some(instance), None).await)
+            .await
     }
 
-    /// Returns the ids of the executions of an instance, in the order in which they were accepted, those accepted since a time or all.
+    /// Returns the ids of the executions of an instance or of all, in the order in which they were accepted, those accepted since a time
+    /// or all.
     pub(crate) async fn accepted(
         &self,
-        instance: &InstanceId,
+        instance: Option<&InstanceId>,
         since: Option<Timestamp>,
     ) -> Vec<ExecutionId> {
         let filter = ExecutionFilter {
-            instance: Some(instance.clone()),
+            instance: instance.cloned(),
             since,
             ..ExecutionFilter::default()
         };
