@@ -86,6 +86,7 @@ async fn until(is_so: impl AsyncFn() -> bool) {
     assert!(asked.is_ok(), "this does not take for ever");
 }
 
+#[expect(clippy::expect_used, reason = "a request that is none fails the test")]
 async fn post(runner: &Runner, path: &str) -> u16 {
     let request = Request::post(path).header("host", "hooks.example");
     let request = request.body(Bytes::new()).expect("a request");
@@ -130,7 +131,7 @@ async fn a_flow_that_blocks_the_last_thread_holds_up_no_webhook_no_tick_and_no_d
     assert_eq!(post(&runner, &path("blocks")).await, 200);
     BLOCKS.acquire().await.unwrap().forget();
     assert_eq!(post(&runner, &path("greets")).await, 200);
-    clock.advance_to(clock.now() + Duration::from_secs(60));
+    clock.advance_to(clock.now() + Duration::from_mins(1));
     until(async || !executions(&store, "ticks").await.is_empty()).await;
     let other = runner.deployer.deploy(None, DeployRequest::default()).await;
     assert!(other.unwrap().succeeded);
