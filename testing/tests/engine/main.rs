@@ -21,6 +21,7 @@ mod limits;
 mod model;
 mod outages;
 mod repeated;
+mod set_up;
 mod state;
 mod steps;
 mod stop;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::process::in_time;
+use crate::process::{PATIENCE, in_time, within};
 
 /// An answer as it came.
 #[derive(Clone, Debug)]
@@ -93,7 +93,12 @@ impl Caller {
             let close = "close".try_into().unwrap();
             request.headers_mut().insert("connection", close);
         }
-        let answer = in_time(exchange(&mut sender, request))
+        let asked = format!(
+            "an answer of {address} to {} {}",
+            request.method(),
+            request.uri()
+        );
+        let answer = within(PATIENCE, &asked, exchange(&mut sender, request))
             .await
             .map_err(|fault| Broken::from(&fault))?;
         self.connection = Some((address, sender));
@@ -134,7 +139,8 @@ impl Wire {
 }
 
 async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>, Broken> {
-    let stream = in_time(TcpStream::connect(address))
+    let connecting = TcpStream::connect(address);
+    let stream = within(PATIENCE, &format!("a connection to {address}"), connecting)
         .await
         .map_err(|fault| match fault.kind() {
             ErrorKind::ConnectionReset => Broken::Reset,

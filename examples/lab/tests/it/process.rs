@@ -287,7 +287,12 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
             sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(limit, asking)
+    within(limit, what, asking).await
+}
+
+/// Waits for something no longer than this.
+pub(crate) async fn within<T>(limit: Duration, what: &str, future: impl Future<Output = T>) -> T {
+    timeout(limit, future)
         .await
         .unwrap_or_else(|_| panic!("not within {limit:?}: {what}"))
 }

@@ -56,9 +56,17 @@ impl Stage {
             Point::Pause | Point::Resume | Point::Keys | Point::ClearState => {
                 stage.use_the_instance(point).await;
             }
-            Point::Accept | Point::Step | Point::Log | Point::Finish | Point::Requeue => {}
-            Point::Cancel | Point::Duplicate | Point::Check => {}
-            Point::Timetable | Point::Deploy | Point::Deployed => {}
+            Point::Accept
+            | Point::Step
+            | Point::Log
+            | Point::Finish
+            | Point::Requeue
+            | Point::Cancel
+            | Point::Duplicate
+            | Point::Check
+            | Point::Timetable
+            | Point::Deploy
+            | Point::Deployed => {}
         }
         stage
     }
@@ -92,8 +100,12 @@ impl Stage {
                     .await;
             }
             // The start itself, or what its clock brings, leads there.
-            Point::Start | Point::Skip | Point::Prune => {}
-            Point::Timetable | Point::Deploy | Point::Deployed => {}
+            Point::Start
+            | Point::Skip
+            | Point::Prune
+            | Point::Timetable
+            | Point::Deploy
+            | Point::Deployed => {}
         }
     }
 
@@ -102,7 +114,7 @@ impl Stage {
         let instance = format!("/api/instances/{}", self.subject);
         match point {
             Point::Deploy | Point::Deployed | Point::Timetable => {
-                self.is_deployed_whole(server).await
+                self.is_deployed_whole(server).await;
             }
             Point::Duplicate => self.deliver_again(server).await,
             Point::Cancel => self.is_cancelled_or_has_run(is_done, server).await,
@@ -147,8 +159,15 @@ impl Stage {
                 assert_eq!(server.api(&instance).await.status, 404);
                 assert!(self.home.effects().contains(&"on-remove".to_owned()));
             }
-            Point::Accept | Point::Start | Point::Step | Point::Log | Point::Finish => {}
-            Point::Requeue | Point::Skip | Point::Prune | Point::Check => {}
+            Point::Accept
+            | Point::Start
+            | Point::Step
+            | Point::Log
+            | Point::Finish
+            | Point::Requeue
+            | Point::Skip
+            | Point::Prune
+            | Point::Check => {}
         }
     }
 

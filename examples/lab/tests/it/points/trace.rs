@@ -18,19 +18,24 @@ pub(super) async fn of(point: Point, home: &Home) -> u64 {
 
 async fn trace(point: Point, store: &SqliteStore) -> u64 {
     match point {
-        Point::Accept | Point::Start | Point::Finish | Point::Requeue => {
-            of_executions(point, store).await
-        }
-        Point::Cancel | Point::Replay | Point::Duplicate | Point::Skip => {
-            of_executions(point, store).await
-        }
+        Point::Accept
+        | Point::Start
+        | Point::Finish
+        | Point::Requeue
+        | Point::Cancel
+        | Point::Replay
+        | Point::Duplicate
+        | Point::Skip => of_executions(point, store).await,
         Point::Dismiss => u64::MAX - of_executions(point, store).await,
         Point::Step | Point::Log => of_journals(point, store).await,
         Point::Prune => u64::MAX - of_journals(point, store).await,
-        Point::Timetable | Point::Deploy | Point::Deployed | Point::Remove => {
-            of_instances(point, store).await
-        }
-        Point::Pause | Point::Resume | Point::Keys => of_instances(point, store).await,
+        Point::Timetable
+        | Point::Deploy
+        | Point::Deployed
+        | Point::Remove
+        | Point::Pause
+        | Point::Resume
+        | Point::Keys => of_instances(point, store).await,
         Point::Erase => u64::MAX - of_instances(point, store).await,
         Point::ClearState => {
             let mut values = 0;
