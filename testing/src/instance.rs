@@ -68,7 +68,7 @@ impl<C> SimulatedInstance<C> {
     )]
     pub async fn send(&self, request: Request<Bytes>) -> Report {
         let number = self.remember(&request);
-        let mark = self.mark().await;
+        let mark = self.mark();
         let response = self
             .world
             .receive(request)
@@ -119,18 +119,15 @@ impl<C> SimulatedInstance<C> {
     }
 
     /// Remembers what there is, so that [`since`](Self::since) can tell what is new.
-    async fn mark(&self) -> Mark {
-        let now = self.now();
+    fn mark(&self) -> Mark {
         Mark {
-            at: now,
-            known: self.world.accepted(&self.id, Some(now)).await,
+            accepted: self.world.witness.accepted(),
             requests: self.world.outbound.count(),
         }
     }
 
     async fn since(&self, mark: Mark) -> (Vec<ExecutionReport>, Vec<RequestReport>) {
-        let mut new = self.world.accepted(&self.id, Some(mark.at)).await;
-        new.retain(|id| !mark.known.contains(id));
+        let new = self.world.witness.accepted_after(&self.id, mark.accepted);
         let requests = self.world.outbound.sent_by(&self.id, mark.requests);
         (self.world.reports(new).await, requests)
     }
@@ -260,7 +257,7 @@ impl<C> SimulatedInstance<C> {
     ///
     /// A remove function fails; the instance is still there then, closed.
     pub async fn remove(&self) -> Result<LifecycleReport, SimulationError> {
-        let mark = self.mark().await;
+        let mark = self.mark();
         self.world.did(Act::Remove {
             instance: self.number,
         });
@@ -376,7 +373,7 @@ impl<C: ConfigVars> SimulatedInstance<C> {
     }
 
     async fn deploy_with(&self, config: ConfigValues) -> Result<LifecycleReport, SimulationError> {
-        let mark = self.mark().await;
+        let mark = self.mark();
         self.world.did(Act::Redeploy {
             instance: self.number,
             config: config.clone(),
@@ -397,9 +394,8 @@ impl<C: ConfigVars> SimulatedInstance<C> {
 
 /// What there was of an instance at a moment.
 struct Mark {
-    at: Timestamp,
-    /// The executions that were accepted at that very moment before.
-    known: Vec<ExecutionId>,
+    /// How many executions had been accepted, of all instances.
+    accepted: usize,
     /// How many requests had been sent, by all instances.
     requests: usize,
 }

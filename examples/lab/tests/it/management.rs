@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use http::Method;
 use serde_json::Value;
 
 use crate::caller::{Answer, Caller, call, get};
@@ -11,6 +12,18 @@ impl Server {
     /// Asks the management API.
     pub(crate) async fn api(&self, path: &str) -> Answer {
         call(self.admin, self.authorized(path)).await
+    }
+
+    /// Asks the management API to do something.
+    pub(crate) async fn change(&self, method: Method, path: &str, body: &Value) -> Answer {
+        let mut request = self.authorized(path);
+        *request.method_mut() = method;
+        if !body.is_null() {
+            let content_type = "application/json".try_into().unwrap();
+            request.headers_mut().insert("content-type", content_type);
+            *request.body_mut() = body.to_string().into();
+        }
+        call(self.admin, request).await
     }
 
     fn authorized(&self, path: &str) -> http::Request<bytes::Bytes> {
