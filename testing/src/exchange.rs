@@ -2,9 +2,7 @@
 
 use bytes::Bytes;
 use http::Request;
-use runner::clock::Clock as _;
 use runner::instance::Listener;
-use sdk::Timestamp;
 use sdk::id::{ExecutionId, InstanceId};
 
 use crate::outbound::RequestReport;
@@ -12,11 +10,10 @@ use crate::report::{ExecutionReport, Report, ResponseReport};
 use crate::script::Address;
 use crate::world::World;
 
-/// What there was at a moment, of an instance or of all.
+/// What there was at a moment.
 pub(crate) struct Mark {
-    at: Timestamp,
-    /// The executions that were accepted at that very moment before.
-    known: Vec<ExecutionId>,
+    /// How many executions had been accepted, of all instances.
+    accepted: usize,
     /// How many requests had been sent, by all instances.
     requests: usize,
 }
@@ -33,7 +30,7 @@ impl World {
         request: Request<Bytes>,
     ) -> Report {
         let number = self.remember(&request);
-        let mark = self.mark(of).await;
+        let mark = self.mark();
         let response = self
             .receive(request)
             .await
@@ -63,23 +60,20 @@ impl World {
     }
 
     /// Remembers what there is, so that [`since`](Self::since) can tell what is new.
-    pub(crate) async fn mark(&self, of: Option<&InstanceId>) -> Mark {
-        let now = self.clock.now();
+    pub(crate) fn mark(&self) -> Mark {
         Mark {
-            at: now,
-            known: self.accepted(of, Some(now)).await,
+            accepted: self.witness.accepted(),
             requests: self.outbound.count(),
         }
     }
 
-    /// Returns what is new since a moment.
+    /// Returns what is new since a moment, in an instance or in all.
     pub(crate) async fn since(
         &self,
         of: Option<&InstanceId>,
         mark: Mark,
     ) -> (Vec<ExecutionReport>, Vec<RequestReport>) {
-        let mut new = self.accepted(of, Some(mark.at)).await;
-        new.retain(|id| !mark.known.contains(id));
+        let new = self.witness.accepted_after(of, mark.accepted);
         let requests = match of {
             Some(instance) => self.outbound.sent_by(instance, mark.requests),
             None => self.outbound.sent_from(mark.requests),

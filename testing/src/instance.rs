@@ -214,7 +214,7 @@ impl<C> SimulatedInstance<C> {
     ///
     /// A remove function fails; the instance is still there then, closed.
     pub async fn remove(&self) -> Result<LifecycleReport, SimulationError> {
-        let mark = self.world.mark(Some(&self.id)).await;
+        let mark = self.world.mark();
         self.world.did(Act::Remove {
             instance: self.number,
         });
@@ -304,7 +304,7 @@ impl<C: ConfigVars> SimulatedInstance<C> {
     }
 
     async fn deploy_with(&self, config: ConfigValues) -> Result<LifecycleReport, SimulationError> {
-        let mark = self.world.mark(Some(&self.id)).await;
+        let mark = self.world.mark();
         self.world.did(Act::Redeploy {
             instance: self.number,
             config: config.clone(),

@@ -49,6 +49,8 @@ pub(crate) struct Witness {
 #[derive(Default)]
 struct Seen {
     changes: HashMap<ExecutionId, Changes>,
+    /// Every execution in the order of acceptance, with its instance.
+    accepted: Vec<(InstanceId, ExecutionId)>,
     /// How many commits changed the state.
     commits: u64,
     /// What was sealed, and what takes it out of text.
@@ -113,6 +115,28 @@ impl Witness {
         }
     }
 
+    /// Returns how many executions were accepted so far, of all instances.
+    pub(crate) fn accepted(&self) -> usize {
+        self.seen().accepted.len()
+    }
+
+    /// Returns the executions of an instance, or of all, that were accepted after so many.
+    pub(crate) fn accepted_after(
+        &self,
+        instance: Option<&InstanceId>,
+        count: usize,
+    ) -> Vec<ExecutionId> {
+        let seen = self.seen();
+        let new = seen.accepted.get(count..).unwrap_or_default().iter();
+        new.filter(|(of, _)| instance.is_none_or(|instance| of == instance))
+            .map(|(_, id)| id.clone())
+            .collect()
+    }
+
+    fn note_accepted(&self, accepted: Vec<(InstanceId, ExecutionId)>) {
+        self.seen().accepted.extend(accepted);
+    }
+
     fn note(&self, execution: ExecutionId, changes: Vec<StateReport>) {
         let mut seen = self.seen();
         seen.commits += 1;
@@ -140,6 +164,18 @@ fn changes(commit: &Commit) -> Option<(ExecutionId, Vec<StateReport>)> {
     Some((end, changes.collect()))
 }
 
+/// Returns the executions that a commit accepts.
+fn accepted(commit: &Commit) -> Vec<(InstanceId, ExecutionId)> {
+    let accepts = commit.writes.iter().filter_map(|write| match write {
+        Write::Accept(accept) => {
+            let Execution { instance, id, .. } = &accept.execution;
+            Some((instance.clone(), id.clone()))
+        }
+        _ => None,
+    });
+    accepts.collect()
+}
+
 /// A store with a witness.
 pub(crate) struct WitnessedStore {
     inner: Arc<dyn Store>,
@@ -155,12 +191,15 @@ impl WitnessedStore {
 impl Store for WitnessedStore {
     fn commit(&self, commit: Commit) -> BoxFuture<'_, StoreResult<Committed>> {
         self.witness.learn(&commit);
-        let ended = changes(&commit);
+        let (ended, accepted) = (changes(&commit), accepted(&commit));
         let committed = self.inner.commit(commit);
         Box::pin(async move {
             let committed = committed.await?;
-            if let (Committed::Done, Some((execution, changes))) = (&committed, ended) {
-                self.witness.note(execution, changes);
+            if let Committed::Done = committed {
+                self.witness.note_accepted(accepted);
+                if let Some((execution, changes)) = ended {
+                    self.witness.note(execution, changes);
+                }
             }
             Ok(committed)
         })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,7 +42,9 @@ pub(crate) struct World {
     pub(crate) witness: Witness,
     /// What the test did, for the crash sweep.
     pub(crate) script: Mutex<Vec<Act>>,
-    /// Where the answers of the requests that the test sent point.
+    /// How many requests the test sent.
+    sent: AtomicUsize,
+    /// Where their answers point.
     locations: Mutex<BTreeMap<String, usize>>,
     /// The instances in the order in which they were deployed.
     order: Mutex<Vec<InstanceId>>,
@@ -126,6 +128,7 @@ impl World {
             outbound,
             witness: lasting.witness.clone(),
             script: Mutex::default(),
+            sent: AtomicUsize::new(0),
             locations: Mutex::default(),
             order: Mutex::default(),
             crashed: Arc::clone(&lasting.crashed),
@@ -188,10 +191,8 @@ impl World {
 
     /// Remembers a request that the test sends, and returns its number.
     pub(crate) fn sends(&self, to: Address, request: &Request<Bytes>) -> usize {
-        let mut script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_request = |act: &&Act| matches!(act, Act::Send { .. });
-        let number = script.iter().filter(is_request).count();
-        script.push(Act::Send {
+        let number = self.sent.fetch_add(1, Ordering::Relaxed);
+        self.did(Act::Send {
             to,
             request: Box::new(request.clone()),
         });
@@ -309,20 +310,13 @@ impl World {
 
     /// Returns what is recorded of the executions of an instance, in the order in which they were accepted.
     pub(crate) async fn executions(&self, instance: &InstanceId) -> Vec<ExecutionReport> {
-        self.reports(self.accepted(Some(instance), None).await)
-            .await
+        self.reports(self.accepted(instance).await).await
     }
 
-    /// Returns the ids of the executions of an instance or of all, in the order in which they were accepted, those accepted since a time
-    /// or all.
-    pub(crate) async fn accepted(
-        &self,
-        instance: Option<&InstanceId>,
-        since: Option<Timestamp>,
-    ) -> Vec<ExecutionId> {
+    /// Returns the ids of the executions of an instance, in the order in which they were accepted.
+    async fn accepted(&self, instance: &InstanceId) -> Vec<ExecutionId> {
         let filter = ExecutionFilter {
-            instance: instance.cloned(),
-            since,
+            instance: Some(instance.clone()),
             ..ExecutionFilter::default()
         };
         let found = self.store().executions(&filter, None, u32::MAX).await;

@@ -85,3 +85,27 @@ async fn two_customers_share_nothing_but_the_code() -> Result {
     assert_eq!((one.received().len(), other.received().len()), (1, 1));
     Ok(())
 }
+
+/// A deploy, an order that Acme has no time for at first, the report of the day, another deploy, a removal: stopped anywhere.
+#[tokio::test]
+async fn the_whole_life_of_a_customer_survives_a_crash_anywhere() -> Result {
+    let acme = acme().await;
+    let busy = Reply::status(429).header("retry-after", "90");
+    let invoice = Reply::json(201, json!({"id": "invoice-1"}));
+    acme.on("POST", "/invoices", [busy, invoice]).await;
+    acme.on("PUT", "/reports/2026-03-30T05:00:00Z", [Reply::status(204)])
+        .await;
+    acme.on("DELETE", "/webhooks/webhook-1", [Reply::status(204)])
+        .await;
+    let (lab, instance) = deploy(&acme).await?;
+    let order = json!({"id": "order-7", "total_cents": 4200});
+    let webhook = instance.webhook::<ReceiveOrder>().json(order);
+    webhook.signed().send().await.assert_status(200);
+    lab.advance_to("2026-03-30T05:00:00Z").await?;
+    instance.redeploy_as_is().await?;
+    instance.remove().await?;
+
+    lab.survives_a_crash_anywhere().await?;
+    lab.keeps_order_across_retries().await?;
+    Ok(())
+}

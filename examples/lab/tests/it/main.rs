@@ -23,6 +23,8 @@ mod poison;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod same;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod start;

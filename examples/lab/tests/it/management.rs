@@ -15,7 +15,12 @@ impl Server {
         call(self.admin, self.authorized(path)).await
     }
 
-    /// Asks the management API to do something; it may die of it.
+    /// Asks the management API to do something.
+    pub(crate) async fn change(&self, method: Method, path: &str, body: &Value) -> Answer {
+        self.ask(method, path, body).await.unwrap()
+    }
+
+    /// As [`change`](Self::change), where it may die of it.
     pub(crate) async fn ask(
         &self,
         method: Method,

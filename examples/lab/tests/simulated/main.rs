@@ -1,6 +1,7 @@
 //! Every flow of the lab once through the simulation.
 
 mod answers;
+mod crash;
 mod order;
 mod time;
 
