@@ -150,7 +150,7 @@ async fn converse(
     pace: Option<Duration>,
 ) -> Result<(Vec<Duration>, usize)> {
     let (mut times, mut failed) = (Vec::new(), 0);
-    let (mut due, mut place) = (time.start, 0);
+    let (mut due, mut sent) = (time.start, 0);
     while due < time.end {
         if due > Instant::now() {
             tokio::time::sleep_until(due.into()).await;
@@ -164,8 +164,8 @@ async fn converse(
         } else {
             failed += 1;
         }
-        place += 1;
-        due = pace.map_or(now, |pace| time.start + pace * place);
+        sent += 1;
+        due = pace.map_or(now, |pace| time.start + pace * sent);
     }
     Ok((times, failed))
 }

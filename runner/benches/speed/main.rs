@@ -224,7 +224,7 @@ impl Arguments {
             lines: self
                 .header
                 .iter()
-                .map(|line| format!("{line}\r\n"))
+                .flat_map(|line| [line.as_str(), "\r\n"])
                 .collect(),
             body,
         })
