@@ -23,4 +23,5 @@ mod outages;
 mod repeated;
 mod state;
 mod steps;
+mod waiting;
 mod world;
