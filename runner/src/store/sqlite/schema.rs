@@ -104,6 +104,8 @@ pub(super) const MIGRATIONS: &[&str] = &["
     INSERT INTO counter VALUES ('position', 0), ('probe', 0);
 ", "
     ALTER TABLE execution ADD COLUMN caller_error TEXT;
+", "
+    ALTER TABLE log ADD COLUMN step TEXT;
 "];
 
 /// Why a database cannot be brought to this version.
