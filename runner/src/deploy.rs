@@ -195,8 +195,8 @@ impl Deployer {
         })
     }
 
-    /// Takes an instance away: endpoints and schedules off, every `#[on_instance_remove]`, the flows that a removal triggers, then
-    /// state and secrets are erased (E52). When a function fails the instance stays, closed, so that it can be removed again; `force`
+    /// Takes an instance away: endpoints and schedules off, every `#[on_instance_remove]`, the flows that a removal triggers, then what
+    /// still waits or runs is cancelled, and state and secrets are erased (E52). When a function fails the instance stays, closed, so that it can be removed again; `force`
     /// erases it all the same.
     ///
     /// # Errors
@@ -216,6 +216,7 @@ impl Deployer {
         }
         let failed = functions.iter().any(LifecycleEnd::failed);
         if !failed || force {
+            self.engine.cancel_all_of(id).await?;
             let erase = Write::EraseInstance(id.clone());
             self.engine
                 .ports

@@ -454,6 +454,7 @@ impl Job {
         match (&self.flow.options.queue, self.flow.options.batch_limit) {
             (Queue::Parallel | Queue::Throttled(_), _) if in_turn => Queue::sequential(),
             (Queue::Parallel, Some(limit)) => Queue::Throttled(limit),
+            (Queue::Throttled(most), Some(limit)) => Queue::Throttled(limit.min(*most)),
             (queue, _) => queue.clone(),
         }
     }

@@ -310,6 +310,8 @@ pub struct LogRecord {
     pub at: Timestamp,
     /// How urgent it is.
     pub level: LogLevel,
+    /// The step in which it was written, if it was in one.
+    pub step: Option<String>,
     /// What it says.
     pub text: String,
     /// Values beside the text.

@@ -138,13 +138,18 @@ impl Settings {
             ("backlog", self.backlog),
             ("result_bytes", self.result_bytes),
         ];
-        if self.prune_seconds == 0 {
-            return Err(SettingsError(
-                "`prune_seconds` must be at least 1".to_owned(),
-            ));
-        }
-        match more_than_nothing.iter().find(|(_, value)| *value == 0) {
-            Some((name, _)) => Err(SettingsError(format!("`{name}` must be at least 1"))),
+        let some_time = [
+            ("synchronous_seconds", self.synchronous_seconds),
+            ("run_seconds", self.run_seconds),
+            ("lifecycle_seconds", self.lifecycle_seconds),
+            ("outbound_seconds", self.outbound_seconds),
+            ("prune_seconds", self.prune_seconds),
+        ];
+        let nothing = more_than_nothing.iter().filter(|(_, value)| *value == 0);
+        let no_time = some_time.iter().filter(|(_, value)| *value == 0);
+        let nothing = nothing.map(|(name, _)| name);
+        match nothing.chain(no_time.map(|(name, _)| name)).next() {
+            Some(name) => Err(SettingsError(format!("`{name}` must be at least 1"))),
             None => Ok(()),
         }
     }

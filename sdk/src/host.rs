@@ -50,6 +50,13 @@ pub trait Host: Send + Sync {
     /// Records how a step that was begun ended; returns once the record is durable.
     fn end_step(&self, step: StepId, end: StepEnd) -> BoxFuture<'_, Result<()>>;
 
+    /// Says that the work of a step is about to be polled: what it does until [`leave_step`](Self::leave_step) belongs to the step.
+    /// Steps that run at once take turns, and each is entered for its own.
+    fn enter_step(&self, _step: &StepId) {}
+
+    /// Says that the work of the step that was entered last has been polled.
+    fn leave_step(&self) {}
+
     /// Sends an HTTP request to another system, and on to where redirects lead unless it says [`RedirectsAreAnswers`].
     fn send(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Bytes>>>;
 

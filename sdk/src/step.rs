@@ -1,7 +1,8 @@
 //! Steps: units of work whose results are recorded (E20, E23).
 
 use std::fmt;
-use std::future::{Future, IntoFuture};
+use std::future::{Future, IntoFuture, poll_fn};
+use std::pin::pin;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -79,7 +80,7 @@ where
             Begun::Recorded(Ignored::Err(text)) => return Ok(Err(Error::new(text))),
             Begun::Run(step) => step,
         };
-        match attempt(host, &retry, &mut work).await {
+        match attempt(host, &step, &retry, &mut work).await {
             Ok(value) => finish(host, step, Ignored::Ok(value))
                 .await
                 .map(|kept| match kept {
@@ -104,7 +105,7 @@ where
             Begun::Recorded(value) => return Ok(value),
             Begun::Run(step) => step,
         };
-        match attempt(host, &retry, &mut work).await {
+        match attempt(host, &step, &retry, &mut work).await {
             Ok(value) => finish(host, step, value).await,
             Err((error, attempts)) => {
                 host.end_step(
@@ -161,6 +162,7 @@ async fn begin<T: DeserializeOwned>(host: &dyn Host, name: &'static str) -> Resu
 
 async fn attempt<F, W, T>(
     host: &dyn Host,
+    step: &StepId,
     retry: &Retry,
     work: &mut F,
 ) -> std::result::Result<T, (Error, u32)>
@@ -170,7 +172,7 @@ where
 {
     let mut attempts = 1;
     loop {
-        let error = match work().await {
+        let error = match within(host, step, work()).await {
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
@@ -180,6 +182,18 @@ where
         }
         attempts += 1;
     }
+}
+
+/// Does the work of a step; the host is told whenever it goes on, so that it knows the log lines of the step (E29).
+async fn within<W: Future>(host: &dyn Host, step: &StepId, work: W) -> W::Output {
+    let mut work = pin!(work);
+    poll_fn(|task| {
+        host.enter_step(step);
+        let polled = work.as_mut().poll(task);
+        host.leave_step();
+        polled
+    })
+    .await
 }
 
 async fn finish<T: Serialize>(host: &dyn Host, step: StepId, value: T) -> Result<T> {

@@ -210,6 +210,9 @@ fn line_of(line: &Value, with_place: bool) -> String {
         cells.push(text(line.get("flow")));
         cells.push(text(line.get("execution")));
     }
+    if let Some(step) = line.get("step").filter(|step| step.is_string()) {
+        cells.push(format!("[{}]", text(Some(step))));
+    }
     cells.push(text(line.get("text")));
     let has_fields = |fields: &&Value| fields.as_object().is_some_and(|fields| !fields.is_empty());
     cells.extend(line.get("fields").filter(has_fields).map(Value::to_string));

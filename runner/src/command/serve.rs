@@ -387,7 +387,8 @@ fn check_public_url(url: &str) -> Result<String, Failure> {
     let url = url.trim().trim_end_matches('/');
     let parsed: Option<http::Uri> = url.parse().ok();
     let fits = parsed.is_some_and(|uri| {
-        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()
+        let host = uri.host().is_some_and(|host| !host.is_empty());
+        matches!(uri.scheme_str(), Some("http" | "https")) && host && uri.query().is_none()
     });
     if fits {
         Ok(url.to_owned())

@@ -69,7 +69,7 @@ pub(super) fn read(path: Option<&Path>) -> Result<SettingsFile, Failure> {
     let written: Written = toml::from_str(&text).map_err(|fault| {
         Failure(format!(
             "the settings file `{shown}` is wrong: {}",
-            one_line(&fault)
+            in_line(&fault, &text)
         ))
     })?;
     settle(written).map_err(|failure| {
@@ -95,7 +95,7 @@ fn settle(written: Written) -> Result<SettingsFile, Failure> {
     let settings: Settings = written
         .settings
         .try_into()
-        .map_err(|fault| Failure(one_line(&fault)))?;
+        .map_err(|fault| Failure(under_key(&fault)))?;
     settings
         .check()
         .map_err(|fault| Failure(fault.to_string()))?;
@@ -103,6 +103,7 @@ fn settle(written: Written) -> Result<SettingsFile, Failure> {
     if written.flow_threads == Some(0) {
         return Err(Failure("`flow_threads` must be at least 1".to_owned()));
     }
+    written.listener.check()?;
     let (listener, standard) = (written.listener, Limits::default());
     let seconds =
         |given: Option<u64>, standard: Duration| given.map_or(standard, Duration::from_secs);
@@ -134,8 +135,64 @@ fn settle(written: Written) -> Result<SettingsFile, Failure> {
     })
 }
 
-fn one_line(fault: &toml::de::Error) -> String {
-    fault.message().replace('\n', " ")
+impl Listener {
+    /// Refuses limits with which nobody could be served.
+    fn check(&self) -> Result<(), Failure> {
+        let sizes = [
+            ("connections", self.connections),
+            ("header_bytes", self.header_bytes),
+            ("header_count", self.header_count),
+            ("url_bytes", self.url_bytes),
+        ];
+        let seconds = [
+            ("header_read_seconds", self.header_read_seconds),
+            ("idle_seconds", self.idle_seconds),
+            ("body_idle_seconds", self.body_idle_seconds),
+            ("body_total_seconds", self.body_total_seconds),
+            ("write_stall_seconds", self.write_stall_seconds),
+        ];
+        let sizes = sizes.iter().filter(|(_, value)| *value == Some(0));
+        let seconds = seconds.iter().filter(|(_, value)| *value == Some(0));
+        let nothing = sizes.map(|(key, _)| key).chain(seconds.map(|(key, _)| key));
+        match nothing.into_iter().next() {
+            Some(key) => Err(Failure(format!(
+                "`{key}` in `[listener]` must be at least 1"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Says what is wrong, and in which line of the file.
+fn in_line(fault: &toml::de::Error, text: &str) -> String {
+    let said = plain(fault.message());
+    let before = fault.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => format!("line {}: {said}", before.split('\n').count()),
+        None => said,
+    }
+}
+
+/// Says what is wrong, and under which key: the error shows it in a line of its own.
+fn under_key(fault: &toml::de::Error) -> String {
+    let (said, shown) = (plain(fault.message()), fault.to_string());
+    match shown.lines().find_map(|line| line.strip_prefix("in `")) {
+        Some(key) => format!("`{key}: {said}"),
+        None => said,
+    }
+}
+
+/// Says it in one line, and without the types of this program.
+fn plain(message: &str) -> String {
+    let mut said = message.replace('\n', " ");
+    for name in ["usize", "u64", "u32"] {
+        let (typed, meant) = (
+            format!("expected {name}"),
+            "expected a whole number, zero or more",
+        );
+        said = said.replace(&typed, meant);
+    }
+    said
 }
 
 #[cfg(test)]
@@ -143,7 +200,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<SettingsFile, Failure> {
-        settle(toml::from_str(text).map_err(|fault| Failure(one_line(&fault)))?)
+        settle(toml::from_str(text).map_err(|fault| Failure(in_line(&fault, text)))?)
     }
 
     #[test]
@@ -181,8 +238,38 @@ mod tests {
             parse("flow_threads = 0").unwrap_err().0,
             "`flow_threads` must be at least 1"
         );
-        assert!(parse("body_bytes = \"much\"").is_err());
         let network = parse("outbound_allow = [\"10.0.0.0/99\"]").unwrap_err().0;
         assert!(network.contains("`10.0.0.0/99`"), "{network}");
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_is_refused_with_its_key_or_its_line() {
+        let number = "expected a whole number, zero or more";
+        for (text, said) in [
+            (
+                "backlog = 7\nbody_bytes = \"much\"",
+                format!("`body_bytes`: invalid type: string \"much\", {number}"),
+            ),
+            (
+                "running = -1",
+                format!("`running`: invalid value: integer `-1`, {number}"),
+            ),
+            (
+                "running = 7\n[listener]\nidle_seconds = 1.5",
+                format!("line 3: invalid type: floating point `1.5`, {number}"),
+            ),
+            (
+                "run_seconds = 0",
+                "`run_seconds` must be at least 1".to_owned(),
+            ),
+            (
+                "[listener]\nconnections = 0",
+                "`connections` in `[listener]` must be at least 1".to_owned(),
+            ),
+        ] {
+            assert_eq!(parse(text).unwrap_err().0, said);
+        }
+        let cut_short = parse("running = 7\nbacklog =").unwrap_err().0;
+        assert!(cut_short.starts_with("line 2: "), "{cut_short}");
     }
 }

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use sdk::id::ExecutionId;
+use sdk::id::{ExecutionId, InstanceId};
 use tokio::sync::oneshot;
 
-use super::recovery::Found;
+use super::recovery::{Found, PAGE};
 use super::{AcceptError, Engine, Job, Outcome, lock};
 use crate::lane::LaneId;
 use crate::record::{
     CallerError, Execution, Function, InvokedBy, PendingState, ResultType, Status, StepRecord,
     StoredPayload,
 };
-use crate::store::{Accept, Commit, Finish, Point, StoreError, Write};
+use crate::store::{
+    Accept, Commit, ExecutionFilter, Finish, Point, StoreError, StoreResult, Write,
+};
 
 /// From where a replay begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
@@ -110,6 +112,36 @@ impl Engine {
                 recorded: true,
             },
         );
+        Ok(())
+    }
+
+    /// Cancels everything of an instance that has not ended, before the instance is erased (E52): what waits first, so that nothing
+    /// starts in the place of what ends.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read, or cannot take a change.
+    pub async fn cancel_all_of(self: &Arc<Self>, instance: &InstanceId) -> StoreResult<()> {
+        for status in [Status::Queued, Status::Pending, Status::Running] {
+            let filter = ExecutionFilter {
+                instance: Some(instance.clone()),
+                status: Some(status),
+                ..ExecutionFilter::default()
+            };
+            let mut cursor = None;
+            loop {
+                let page = self.ports.store.executions(&filter, cursor.as_ref(), PAGE);
+                let page = page.await?;
+                let Some(last) = page.last() else { break };
+                cursor = Some((last.accepted_at, last.id.clone()));
+                for execution in page {
+                    // One that has ended meanwhile is as good as cancelled.
+                    if let Err(ControlError::Store(fault)) = self.cancel(&execution.id).await {
+                        return Err(fault);
+                    }
+                }
+            }
+        }
         Ok(())
     }
 

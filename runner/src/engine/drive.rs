@@ -79,6 +79,12 @@ impl Engine {
 
     /// Puts together what the functions are called with; reads what is not in memory.
     async fn prepare(&self, job: &mut Job) -> Result<Run, Error> {
+        // A redeploy or a removal while it waited holds for it too (E50, E52).
+        let id = &job.execution.instance;
+        job.instance = self
+            .instances
+            .get(id)
+            .ok_or_else(|| Error::new(format!("instance `{id}` is removed")).permanent())?;
         let stored = self.payload_of(job).await?;
         // Kept from here on: what follows this execution, such as its retry, is given the same.
         job.payload = Some(Arc::clone(&stored));

@@ -17,7 +17,7 @@ use crate::record::{CallerError, Execution, Function, InvokedBy, ResultType, Sta
 use crate::store::{ExecutionFilter, Point, StoreError, StoreResult};
 
 /// How many executions are read at once.
-const PAGE: u32 = 1000;
+pub(super) const PAGE: u32 = 1000;
 
 /// What the store holds of an execution, once it answers.
 pub(super) enum Found {

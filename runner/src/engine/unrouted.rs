@@ -41,6 +41,7 @@ impl Engine {
             number: u32::try_from(lines.len()).unwrap_or(u32::MAX),
             at: now,
             level: LogLevel::Error,
+            step: None,
             text: unrouted.error.clone(),
             fields: Value::Null,
         };

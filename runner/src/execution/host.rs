@@ -69,6 +69,8 @@ pub(super) struct ExecutionHost {
     recorded: HashMap<StepId, Value>,
     counts: Mutex<HashMap<String, u32>>,
     begun: Mutex<HashMap<StepId, Timestamp>>,
+    /// The steps whose work is being polled, one inside the other.
+    inside: Mutex<Vec<String>>,
     /// An async lock: reading a key for the first time waits for the store.
     overlay: tokio::sync::Mutex<Overlay>,
     lines: Mutex<Lines>,
@@ -109,6 +111,7 @@ impl ExecutionHost {
             recorded,
             counts: Mutex::default(),
             begun: Mutex::default(),
+            inside: Mutex::default(),
             overlay: tokio::sync::Mutex::new(overlay),
             lines: Mutex::new(lines),
             sent: AtomicU64::new(0),
@@ -232,6 +235,7 @@ impl Host for ExecutionHost {
             number: lines.next,
             at: self.ports.clock.now(),
             level: line.level,
+            step: lock(&self.inside).last().cloned(),
             text: shorten(&self.served.redactor.text(&text), LONGEST_LINE).into_owned(),
             fields: self.served.redactor.value(fields),
         };
@@ -299,6 +303,14 @@ impl Host for ExecutionHost {
             }
         };
         Box::pin(std::future::ready(Ok(start)))
+    }
+
+    fn enter_step(&self, step: &StepId) {
+        lock(&self.inside).push(step.name.clone());
+    }
+
+    fn leave_step(&self) {
+        lock(&self.inside).pop();
     }
 
     fn end_step(&self, step: StepId, end: StepEnd) -> BoxFuture<'_, Result<()>> {

@@ -97,6 +97,7 @@ async fn whoever_reads_too_slowly_is_told_how_much_is_missing() {
         number: 0,
         at: server.now(),
         level: LogLevel::Info,
+        step: None,
         text: "x".to_owned(),
         fields: Value::Null,
     };

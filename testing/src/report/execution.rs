@@ -87,6 +87,9 @@ pub struct StepReport {
 pub struct LogReport {
     /// How urgent it is.
     pub level: LogLevel,
+    /// The step in which it was written, if it was in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
     /// What it says.
     pub text: String,
     /// Values beside the text.
@@ -223,6 +226,7 @@ impl LogReport {
     fn of(line: &LogRecord) -> Self {
         Self {
             level: line.level,
+            step: line.step.clone(),
             text: line.text.clone(),
             fields: line.fields.clone(),
         }

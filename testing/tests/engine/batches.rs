@@ -45,7 +45,8 @@ impl Pages {
 }
 
 fn lab() -> Simulation<()> {
-    Simulation::of(Integration::new("i").flow::<Pages>().flow::<PerKey>())
+    let integration = Integration::new("i").flow::<Pages>();
+    Simulation::of(integration.flow::<Throttled>().flow::<PerKey>())
 }
 
 /// E6: the trigger is asked again with the cursor until there is none; each slice has `batch_size` items, the last of a page the rest.
@@ -66,12 +67,37 @@ async fn a_trigger_is_asked_for_pages_until_there_is_no_cursor() -> Result {
     Ok(())
 }
 
-/// E6: no more than `batch_limit` run at once.
+struct Throttled;
+
+#[flow(key = "throttled", queue = Queue::throttled(5), batch_size = 2, batch_limit = 2)]
+impl Throttled {
+    #[on_trigger]
+    async fn fetch(context: &Context, payload: Payload) -> sdk::Result<TriggerOutput> {
+        Pages::fetch(context, payload).await
+    }
+
+    #[on_execution]
+    async fn file(context: &Context, payload: Payload) -> sdk::Result<Value> {
+        Pages::file(context, payload).await
+    }
+}
+
+/// E6: no more than `batch_limit` run at once, also where the queue would let more run.
 #[tokio::test]
 async fn no_more_slices_run_at_once_than_the_limit() -> Result {
     let lab = lab();
     let instance = lab.deploy(()).await?;
+    instance.webhook::<Throttled>().json("go").send().await;
+    run_out(&lab).await?;
+    assert_eq!(instance.executions::<Throttled>().await.len(), 8);
     instance.webhook::<Pages>().json("go").send().await;
+    run_out(&lab).await?;
+    assert_eq!(instance.executions::<Pages>().await.len(), 8);
+    Ok(())
+}
+
+/// Lets everything run; never are there more than two at once.
+async fn run_out(lab: &Simulation<()>) -> Result {
     let runner = lab.runner().await?;
     loop {
         let (waiting, running) = runner.engine.load();
@@ -81,7 +107,6 @@ async fn no_more_slices_run_at_once_than_the_limit() -> Result {
         }
         lab.advance(seconds(1)).await?;
     }
-    assert_eq!(instance.executions::<Pages>().await.len(), 8);
     Ok(())
 }
 

@@ -25,4 +25,5 @@ mod set_up;
 mod state;
 mod steps;
 mod stop;
+mod waiting;
 mod world;

@@ -178,3 +178,61 @@ async fn a_step_is_tried_again_and_its_error_may_be_a_value() -> Result {
     }
     Ok(())
 }
+
+struct Logs;
+
+#[flow(key = "logs")]
+impl Logs {
+    #[on_execution]
+    async fn run(context: &Context) -> sdk::Result<()> {
+        let log = context.log();
+        log.info("before");
+        let slow = context.step("slow", || async {
+            log.info("begins");
+            context.sleep(seconds(2)).await;
+            log.info("ends");
+            Ok(())
+        });
+        let quick = context.step("quick", || async {
+            context.sleep(seconds(1)).await;
+            log.info("works");
+            context
+                .step("inner", || async {
+                    log.info("deep");
+                    Ok(())
+                })
+                .await?;
+            log.info("goes on");
+            Ok(())
+        });
+        let (slow, quick) = tokio::join!(slow, quick);
+        log.info("after");
+        slow.and(quick)
+    }
+}
+
+/// E29: a line of the log names its step, also of steps that run at once or one inside the other.
+#[tokio::test]
+async fn a_line_of_the_log_names_its_step() -> Result {
+    let lab = Simulation::of(Integration::<()>::new("i").flow::<Logs>());
+    let instance = lab.deploy(()).await?;
+    instance.webhook::<Logs>().send().await;
+    lab.run_until_idle().await?;
+    let runs = instance.executions::<Logs>().await;
+    let lines: Vec<_> = runs[0]
+        .log
+        .iter()
+        .map(|line| (line.step.as_deref(), line.text.as_str()))
+        .collect();
+    let expected = [
+        (None, "before"),
+        (Some("slow"), "begins"),
+        (Some("quick"), "works"),
+        (Some("inner"), "deep"),
+        (Some("quick"), "goes on"),
+        (Some("slow"), "ends"),
+        (None, "after"),
+    ];
+    assert_eq!(lines, expected);
+    Ok(())
+}

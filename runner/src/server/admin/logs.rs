@@ -40,6 +40,8 @@ pub(super) struct LineView {
     at: Timestamp,
     #[schemars(schema_with = "words::level")]
     level: LogLevel,
+    /// The step in which it was written; null outside of steps.
+    step: Option<String>,
     text: String,
     /// Values beside the text.
     fields: Value,
@@ -77,6 +79,7 @@ impl From<LogRecord> for LineView {
             number: line.number,
             at: line.at,
             level: line.level,
+            step: line.step,
             text: line.text,
             fields: line.fields,
         }

@@ -374,6 +374,7 @@ fn line(id: &str, number: u32) -> LogRecord {
         number,
         at: at(i64::from(number)),
         level: LogLevel::Warn,
+        step: (number == 3).then(|| "file".to_owned()),
         text: format!("line \u{0} {number}"),
         fields: if number.is_multiple_of(2) {
             Value::Null

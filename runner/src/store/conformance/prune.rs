@@ -44,6 +44,7 @@ fn line(id: &str, number: u32, millis: i64) -> LogRecord {
         number,
         at: at(millis),
         level: LogLevel::Info,
+        step: None,
         text: "line".to_owned(),
         fields: Value::Null,
     }

@@ -318,14 +318,15 @@ fn log(db: &Connection, lines: &[LogRecord]) -> Result<()> {
         };
         run(
             db,
-            "INSERT INTO log (execution, number, at, level, text, fields) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO log (execution, number, at, level, text, fields, step) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![
                 key,
                 line.number,
                 line.at.as_millis(),
                 line.level.code(),
                 line.text,
-                fields
+                fields,
+                line.step
             ],
         )?;
     }

@@ -132,12 +132,13 @@ pub(super) fn logs(
             number: row.get(0)?,
             at: row::time(row, 1)?,
             level: row::coded(row, 2)?,
+            step: row.get(5)?,
             text: row.get(3)?,
             fields,
         })
     };
     db.prepare_cached(
-        "SELECT number, at, level, text, fields FROM log \
+        "SELECT number, at, level, text, fields, step FROM log \
          WHERE execution = (SELECT key FROM execution WHERE id = ?1) AND number >= ?2 ORDER BY number, line LIMIT ?3",
     )?
     .query_map(params![id.as_str(), from, limit], read)?

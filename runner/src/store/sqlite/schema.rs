@@ -107,6 +107,8 @@ pub(super) const MIGRATIONS: &[&str] = &["
     ALTER TABLE execution ADD COLUMN caller_error TEXT;
 ", "
     CREATE TABLE orphan (key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
+", "
+    ALTER TABLE log ADD COLUMN step TEXT;
 "];
 
 /// Why a database cannot be brought to this version.
