@@ -3,17 +3,19 @@
 //! One thing at a time happens to an instance. Whatever a lifecycle function did is recorded like an execution, so that it can be
 //! looked up; each function must be idempotent, because a deploy that failed is deployed again.
 
+mod endpoints;
 mod lifecycle;
+mod turn;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use sdk::config::{ConfigFaults, ConfigValues};
 use sdk::id::{CustomerId, FlowKey, InstanceId};
-use sdk::options::Security;
 use sdk::trigger::TriggerKind;
 
+use self::endpoints::Endpoints;
 pub use self::lifecycle::{DeployReport, LifecycleEnd};
 use crate::engine::{AcceptError, Engine};
 use crate::instance::{ApiKey, Instance, InstanceFacts, InstanceSecrets, InstanceStatus};
@@ -26,6 +28,8 @@ pub struct Deployer {
     engine: Arc<Engine>,
     timer: Arc<Timer>,
     busy: Mutex<HashSet<InstanceId>>,
+    /// Held while the endpoint that all customers share is made. An async lock: the store is asked to keep it meanwhile.
+    sharing: tokio::sync::Mutex<()>,
 }
 
 /// What an instance is set up with.
@@ -38,6 +42,8 @@ pub struct DeployRequest {
     pub customer: Option<Customer>,
     /// The values of the config variables; at a redeploy those of the last deploy if they are not given.
     pub config: Option<ConfigValues>,
+    /// How many requests the customer takes within one second; at a redeploy as before if it is not given (E50).
+    pub rate_per_second: Option<u32>,
     /// API keys by flow, for flows that need one before they can be deployed (W6).
     #[serde(default)]
     pub api_keys: BTreeMap<FlowKey, Vec<String>>,
@@ -74,6 +80,16 @@ pub enum DeployError {
         /// What is wrong with it.
         fault: String,
     },
+    /// The customer has an instance already, and at the endpoint that all customers share it could not be told from this one (W2).
+    #[error(
+        "customer `{customer}` has instance `{instance}` already, and a shared endpoint needs one for each; deploy that one again"
+    )]
+    CustomerTaken {
+        /// The customer.
+        customer: CustomerId,
+        /// The instance that the customer has.
+        instance: InstanceId,
+    },
     /// A flow that demands an API key has none (W6).
     #[error("flow `{0}` needs an API key before it can be deployed; give one under `api_keys`")]
     KeyMissing(FlowKey),
@@ -109,6 +125,7 @@ impl Deployer {
             engine,
             timer,
             busy: Mutex::default(),
+            sharing: tokio::sync::Mutex::default(),
         }
     }
 
@@ -136,6 +153,8 @@ impl Deployer {
         };
         let id = id.unwrap_or_else(|| self.engine.ports.entropy.instance_id(now));
         let _turn = self.take_turn(&id)?;
+        let _alone = self.take_customer(&id, existing.as_deref(), &request)?;
+        self.share().await?;
         let instance = Arc::new(self.instance(id, existing.as_deref(), request)?);
         self.keep(Arc::clone(&instance), Point::Deploy).await?;
         // A schedule that has changed must not fire on the old config while the deploy functions run.
@@ -339,26 +358,12 @@ impl Deployer {
             .name
             .or_else(|| before.map(|before| before.name.clone()))
             .unwrap_or_else(|| customer_name.clone());
-        let mut endpoints = BTreeMap::new();
-        for flow in &ports.integration.flows {
-            let options = &flow.options;
-            if options.security == Security::CustomerRequired
-                && keys.get(options.key).is_none_or(Vec::is_empty)
-            {
-                return Err(DeployError::KeyMissing(options.key.into()));
-            }
-            // A flow has its own URL or its own schedule, not both (E1).
-            if !matches!(options.trigger, TriggerKind::Webhook(_)) {
-                continue;
-            }
-            let kept = before
-                .and_then(|before| before.endpoints.get(options.key))
-                .cloned();
-            endpoints.insert(
-                FlowKey::new(options.key),
-                kept.unwrap_or_else(|| ports.entropy.unguessable()),
-            );
-        }
+        self.demand_keys(&keys)?;
+        let Endpoints {
+            of_flows,
+            own,
+            shared,
+        } = self.endpoints(before);
         let facts = InstanceFacts {
             name,
             customer_id,
@@ -367,7 +372,12 @@ impl Deployer {
             version: ports.integration.version.clone(),
             first_deployed_at: before.map_or(now, |before| before.first_deployed_at),
             deployed_at: now,
-            endpoints,
+            endpoints: of_flows,
+            endpoint: own,
+            shared_endpoint: shared,
+            rate_per_second: request
+                .rate_per_second
+                .or_else(|| before.and_then(|before| before.rate_per_second)),
             first_deploys: before
                 .map(|before| before.first_deploys.clone())
                 .unwrap_or_default(),
@@ -461,34 +471,6 @@ impl Deployer {
             Some(_) => Ok(()),
             None => Err(DeployError::UnknownFlow(flow.clone())),
         }
-    }
-
-    fn take_turn(&self, id: &InstanceId) -> Result<Turn<'_>, DeployError> {
-        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        if busy.insert(id.clone()) {
-            Ok(Turn {
-                deployer: self,
-                id: id.clone(),
-            })
-        } else {
-            Err(DeployError::Busy(id.clone()))
-        }
-    }
-}
-
-/// The right to change an instance; the next one may when this is dropped.
-struct Turn<'a> {
-    deployer: &'a Deployer,
-    id: InstanceId,
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.deployer
-            .busy
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.id);
     }
 }
 

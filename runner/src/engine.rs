@@ -13,6 +13,7 @@ mod overlap;
 mod recovery;
 mod retry;
 mod start;
+mod unrouted;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -30,6 +31,7 @@ use tokio::task::AbortHandle;
 pub use self::control::{ControlError, ReplayFrom};
 pub use self::counts::Counts;
 pub use self::outcome::Outcome;
+pub use self::unrouted::Unrouted;
 use crate::envelope::is_unchanged;
 use crate::execution::Triggered;
 use crate::instance::{Instance, Instances};
@@ -108,6 +110,8 @@ pub struct Invocation {
     pub synchronous: bool,
     /// Its id, if `#[on_trigger]` has already seen one.
     pub id: Option<ExecutionId>,
+    /// What was logged of it before it was accepted, other than by `#[on_trigger]`: by the routing flow.
+    pub begun: Option<Write>,
     /// What `#[on_trigger]` decided, if it has already run.
     pub triggered: Option<Triggered>,
     /// What the caller was answered, if the author chose it.
@@ -139,6 +143,7 @@ impl Invocation {
             invoked_by,
             synchronous: false,
             id: None,
+            begun: None,
             triggered: None,
             answer: None,
             claims: Vec::new(),
@@ -210,7 +215,10 @@ impl Engine {
     /// # Errors
     ///
     /// The backlog is full, the runner is stopping, or the store did not take it.
-    pub async fn accept(self: &Arc<Self>, invocation: Invocation) -> Result<Accepted, AcceptError> {
+    pub async fn accept(
+        self: &Arc<Self>,
+        mut invocation: Invocation,
+    ) -> Result<Accepted, AcceptError> {
         if self.stopping.load(Ordering::Relaxed) {
             return Err(AcceptError::Stopping);
         }
@@ -220,7 +228,10 @@ impl Engine {
         let claims = invocation.claims.clone();
         let tick = invocation.tick.clone();
         let answer = invocation.answer.clone();
+        let begun = invocation.begun.take();
         let (mut job, lines) = self.job(invocation);
+        // The log goes on behind the lines of the routing flow.
+        job.resumed |= begun.is_some();
         let giving_way = self.take_waiting_retries(&job);
 
         let place = job.lane().filter(|_| !job.execution.synchronous);
@@ -246,6 +257,7 @@ impl Engine {
         };
         let mut writes: Vec<Write> = tick.map(Write::Tick).into_iter().collect();
         writes.push(Write::Accept(Box::new(accept)));
+        writes.extend(begun);
         writes.extend(lines);
         writes.extend(self.give_way(&giving_way));
         let committed = self

@@ -3,6 +3,7 @@
 
 mod host;
 mod overlay;
+mod routing;
 
 use std::any::Any;
 use std::fmt;
@@ -24,6 +25,7 @@ use tokio::task::AbortHandle;
 pub use self::host::{Caller, Dispatch};
 use self::host::{ExecutionHost, Served};
 use self::overlay::StateOwner;
+pub use self::routing::{Routed, run_routing};
 use crate::clock;
 use crate::instance::Instance;
 use crate::outbound::Trace;

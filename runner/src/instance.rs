@@ -1,7 +1,10 @@
 //! Instances: which exist, with their endpoints, config values, keys and secrets (E50).
 
+mod routing;
+mod table;
+
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
 
 use sdk::config::ConfigValues;
 use sdk::flow::AnyConfig;
@@ -10,6 +13,8 @@ use sdk::integration::BuiltIntegration;
 use sdk::{Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub use self::routing::SHARED;
+pub use self::table::{Instances, Listener};
 use crate::redaction::Redactor;
 use crate::store::InstanceRecord;
 use crate::timetable::Timetable;
@@ -48,8 +53,17 @@ pub struct InstanceFacts {
     pub first_deployed_at: Timestamp,
     /// When it was last deployed.
     pub deployed_at: Timestamp,
-    /// The endpoint id of each flow (W1).
+    /// The endpoint id of each flow (W1). Where flows share one, these are ids from before, which go on working.
     pub endpoints: BTreeMap<FlowKey, String>,
+    /// The endpoint id that all its flows share, if the integration was deployed with one endpoint for each instance (W2).
+    #[serde(default)]
+    pub endpoint: Option<String>,
+    /// The endpoint id that all customers share, if the integration was deployed with one (W2).
+    #[serde(default)]
+    pub shared_endpoint: Option<String>,
+    /// How many requests its customer takes within one second; `None` takes the runner's setting, 0 sets no limit (E50).
+    #[serde(default)]
+    pub rate_per_second: Option<u32>,
     /// The flows whose first deploy function has succeeded (E2).
     pub first_deploys: Vec<FlowKey>,
     /// When it was last resumed, or deployed while it was paused: what was due before then is not run (E53).
@@ -137,9 +151,10 @@ impl Instance {
                 .chain(organization)
                 .map(Secret::from)
                 .collect();
+            let url = routing::flow_url(integration, &facts, options, public_url);
             for name in [options.name.as_str(), options.key] {
-                if let Some(endpoint) = facts.endpoints.get(options.key) {
-                    urls.insert(name.to_owned(), endpoint_url(public_url, endpoint));
+                if let Some(url) = &url {
+                    urls.insert(name.to_owned(), url.clone());
                 }
                 keys.insert(name.to_owned(), all.clone());
             }
@@ -221,68 +236,4 @@ fn organization_keys(integration: &BuiltIntegration) -> impl Iterator<Item = &St
 /// Returns the URL of an endpoint (W1).
 pub fn endpoint_url(public_url: &str, endpoint: &str) -> String {
     format!("{}/trigger/{endpoint}", public_url.trim_end_matches('/'))
-}
-
-/// All instances, in memory: a webhook is routed without asking the store.
-#[derive(Debug, Default)]
-pub struct Instances(RwLock<Table>);
-
-#[derive(Debug, Default)]
-struct Table {
-    by_id: BTreeMap<InstanceId, Arc<Instance>>,
-    by_endpoint: std::collections::HashMap<String, (InstanceId, FlowKey)>,
-}
-
-impl Table {
-    fn forget_endpoints(&mut self, id: &InstanceId) {
-        let endpoints = self
-            .by_id
-            .get(id)
-            .map(|instance| instance.facts.endpoints.values());
-        for endpoint in endpoints.into_iter().flatten() {
-            self.by_endpoint.remove(endpoint);
-        }
-    }
-}
-
-impl Instances {
-    /// Adds an instance, or puts it in the place of the one with its id.
-    pub fn put(&self, instance: Arc<Instance>) {
-        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        table.forget_endpoints(&instance.id);
-        for (flow, endpoint) in &instance.facts.endpoints {
-            table
-                .by_endpoint
-                .insert(endpoint.clone(), (instance.id.clone(), flow.clone()));
-        }
-        table.by_id.insert(instance.id.clone(), instance);
-    }
-
-    /// Takes an instance away.
-    pub fn remove(&self, id: &InstanceId) {
-        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        table.forget_endpoints(id);
-        table.by_id.remove(id);
-    }
-
-    /// Returns an instance.
-    pub fn get(&self, id: &InstanceId) -> Option<Arc<Instance>> {
-        self.table().by_id.get(id).cloned()
-    }
-
-    /// Returns the instance and the flow that listen on an endpoint.
-    pub fn at_endpoint(&self, endpoint: &str) -> Option<(Arc<Instance>, FlowKey)> {
-        let table = self.table();
-        let (id, flow) = table.by_endpoint.get(endpoint)?;
-        Some((table.by_id.get(id).cloned()?, flow.clone()))
-    }
-
-    /// Returns all instances, in the order of their ids.
-    pub fn all(&self) -> Vec<Arc<Instance>> {
-        self.table().by_id.values().cloned().collect()
-    }
-
-    fn table(&self) -> RwLockReadGuard<'_, Table> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
-    }
 }

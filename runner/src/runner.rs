@@ -1,17 +1,17 @@
 //! The runner: owns the parts, starts them in order and stops them.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sdk::Timestamp;
+use sdk::endpoint::Layout;
 use sdk::trigger::TriggerKind;
 use tokio::task::AbortHandle;
 
 use crate::deploy::{Customer, DeployError, DeployRequest, Deployer};
 use crate::engine::Engine;
-use crate::instance::{Instance, InstanceError, InstanceStatus, Instances};
+use crate::instance::{Instance, InstanceError, InstanceStatus, Instances, SHARED};
 use crate::ports::Ports;
 use crate::retention::Retention;
 use crate::store::StoreError;
@@ -79,7 +79,15 @@ impl Runner {
         for record in ports.store.instances().await? {
             let instance =
                 Instance::read(&record, &ports.vault, &ports.integration, &ports.public_url)?;
-            instances.put(Arc::new(instance));
+            match instance.facts.shared_endpoint.clone() {
+                Some(endpoint) if instance.id.as_str() == SHARED => {
+                    let since = instance.facts.first_deployed_at;
+                    let nobody =
+                        Instance::nobody(endpoint, since, &ports.integration, &ports.public_url);
+                    instances.share(Arc::new(nobody));
+                }
+                _ => instances.put(Arc::new(instance)),
+            }
         }
         let engine = Engine::new(Arc::clone(&ports), Arc::clone(&instances));
         engine.recover().await?;
@@ -142,7 +150,7 @@ impl Runner {
                 name: Some(LOCAL.to_owned()),
             }),
             config: Some(config),
-            api_keys: BTreeMap::new(),
+            ..DeployRequest::default()
         };
         let id = existing.map(|instance| instance.id.clone());
         let report = self
@@ -170,8 +178,12 @@ impl Runner {
             .flows
             .iter()
             .filter(|flow| matches!(flow.options.trigger, TriggerKind::Webhook(_)));
-        let every_flow =
-            webhooks.all(|flow| instance.facts.endpoints.contains_key(flow.options.key));
+        let facts = &instance.facts;
+        let every_flow = match &integration.layout {
+            Layout::PerInstance(_) => facts.endpoint.is_some(),
+            Layout::Shared(_) => facts.shared_endpoint.is_some(),
+            _ => webhooks.all(|flow| facts.endpoints.contains_key(flow.options.key)),
+        };
         matches!(
             instance.facts.status,
             InstanceStatus::Active | InstanceStatus::Paused

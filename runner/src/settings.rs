@@ -18,6 +18,14 @@ pub struct Settings {
     pub multipart_parts: usize,
     /// How many requests an endpoint takes within one second; 0 sets no limit (W31).
     pub rate_per_second: u32,
+    /// How many requests a customer takes within one second, at all endpoints together, unless its instance was deployed with another
+    /// number; 0 sets no limit (E50).
+    pub customer_rate_per_second: u32,
+    /// How many requests that name no flow or customer are recorded within one minute, for each endpoint that flows share (W3); 0
+    /// records none.
+    pub unrouted_per_minute: u32,
+    /// The origins whose pages may call the endpoints from a browser; `*` is every one. None is listed if it is not set.
+    pub cors_origins: Vec<String>,
     /// How long a synchronous caller waits (W30).
     pub synchronous_seconds: u64,
     /// The largest result that is answered directly (W25).
@@ -73,6 +81,9 @@ impl Default for Settings {
             json_depth: 128,
             multipart_parts: 1000,
             rate_per_second: 50,
+            customer_rate_per_second: 0,
+            unrouted_per_minute: 60,
+            cors_origins: Vec::new(),
             synchronous_seconds: 29,
             direct_bytes: 5_000_000,
             result_bytes: 500_000_000,
@@ -115,6 +126,11 @@ impl Settings {
                 "`header_prefix` must be lower-case letters, digits and hyphens".to_owned(),
             ));
         }
+        if let Some(origin) = self.cors_origins.iter().find(|origin| !is_origin(origin)) {
+            return Err(SettingsError(format!(
+                "`cors_origins` holds `{origin}`; write an origin like `https://app.example.com`, or `*` for every one"
+            )));
+        }
         let more_than_nothing = [
             ("body_bytes", self.body_bytes),
             ("json_depth", self.json_depth),
@@ -142,6 +158,20 @@ impl Settings {
     pub fn grace(&self) -> Duration {
         Duration::from_secs(self.grace_seconds)
     }
+}
+
+/// Says whether a text is an origin as a browser writes it: scheme, host and port, without a slash behind.
+fn is_origin(text: &str) -> bool {
+    let Some((scheme, authority)) = text.split_once("://") else {
+        return text == "*";
+    };
+    let is_plain = |text: &str| {
+        !text.is_empty()
+            && !text.contains(|letter: char| {
+                letter.is_ascii_uppercase() || letter.is_whitespace() || "/?#@\\*".contains(letter)
+            })
+    };
+    is_plain(scheme) && is_plain(authority)
 }
 
 /// What is wrong with the settings.
@@ -177,6 +207,19 @@ mod tests {
             settings.check().unwrap_err().to_string(),
             "`running` must be at least 1"
         );
+        for wrong in [
+            "app.example.com",
+            "https://app.example.com/",
+            "HTTPS://app.example.com",
+            "",
+        ] {
+            let settings = Settings {
+                cors_origins: vec!["https://app.example.com:8443".to_owned(), wrong.to_owned()],
+                ..Settings::default()
+            };
+            let refusal = settings.check().unwrap_err().to_string();
+            assert!(refusal.contains(&format!("holds `{wrong}`")), "{refusal}");
+        }
         let settings = Settings {
             header_prefix: "X Y".to_owned(),
             ..Settings::default()

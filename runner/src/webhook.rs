@@ -4,8 +4,10 @@
 //! accept. Whatever is refused before the trigger leaves nothing but a count (G6).
 
 mod answer;
+mod cors;
 mod received;
 mod results;
+mod routing;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,35 +17,50 @@ use http::{Request, StatusCode};
 use sdk::host::BoxFuture;
 use sdk::id::ExecutionId;
 use sdk::options::Respond;
+use sdk::time::{minutes, seconds};
 
 pub use self::answer::Answer;
-use self::received::Received;
+use self::received::{Received, check_method, check_open};
 use crate::decode::read_path;
 use crate::engine::{AcceptError, Accepted, Engine, Invocation, Outcome};
 use crate::execution::{self, Dispatch, Run};
 use crate::ports::Ports;
 use crate::rate::RateLimit;
 use crate::record::{CallerError, Function, InvokedBy, ResultType, Status, StoredOutput};
-use crate::store::{DedupeClaim, StoreResult};
+use crate::store::{DedupeClaim, StoreResult, Write};
+
+/// The methods that start a flow (W4).
+const METHODS: &str = "POST, PUT, PATCH, DELETE, GET";
 
 /// The front door: every webhook comes in here, from a socket or from a test.
 pub struct Ingress {
     engine: Arc<Engine>,
     rate: RateLimit,
+    customer_rate: RateLimit,
+    /// How many requests that found no flow are recorded, for each endpoint.
+    unrouted: RateLimit,
 }
 
 impl Ingress {
     /// Opens the front door of an engine.
     pub fn new(engine: Arc<Engine>) -> Self {
-        let rate = RateLimit::new(engine.ports.settings.rate_per_second);
-        Self { engine, rate }
+        Self {
+            engine,
+            rate: RateLimit::within(seconds(1)),
+            customer_rate: RateLimit::within(seconds(1)),
+            unrouted: RateLimit::within(minutes(1)),
+        }
     }
 
     /// Answers a request. The returned future must be driven to its end also when the caller goes away: what was accepted runs.
     pub fn receive(self: &Arc<Self>, request: Request<Bytes>) -> BoxFuture<'static, Answer> {
         let ingress = Arc::clone(self);
         Box::pin(async move {
-            let answer = if request.uri().path().starts_with(results::PATH) {
+            let page = cors::page(&ingress.ports().settings.cors_origins, &request);
+            let preflight = page.as_ref().and_then(|page| page.preflight(&request));
+            let mut answer = if let Some(answer) = preflight {
+                answer
+            } else if request.uri().path().starts_with(results::PATH) {
                 results::serve(ingress.ports(), &request).await
             } else {
                 ingress
@@ -51,6 +68,9 @@ impl Ingress {
                     .await
                     .unwrap_or_else(|refusal| *refusal)
             };
+            if let Some(page) = page {
+                page.admit(&mut answer, &ingress.ports().settings.header_prefix);
+            }
             ingress.engine.counts.answered(answer.status().as_u16());
             answer
         })
@@ -59,61 +79,62 @@ impl Ingress {
     async fn trigger(&self, request: Request<Bytes>) -> Result<Answer, Box<Answer>> {
         let path = read_path(request.uri().path())
             .map_err(|fault| Box::new(answer::error(fault.status(), &fault.to_string())))?;
-        let Some((instance, flow)) = self.engine.instances.at_endpoint(&path.endpoint) else {
-            return Err(Box::new(answer::error(
-                StatusCode::NOT_FOUND,
-                "There is no endpoint at this URL.",
-            )));
-        };
-        let Some(flow) = self.ports().integration.flow(flow.as_str()).map(Arc::clone) else {
-            return Err(Box::new(answer::error(
-                StatusCode::NOT_FOUND,
-                "There is no endpoint at this URL.",
-            )));
-        };
-        self.check_rate(&path.endpoint)?;
-        let received = Received {
-            instance,
-            flow,
-            fragment: path.fragment,
-            request,
-        };
-        received.check_open()?;
-        received.check_key()?;
-        if let Some(answer) = received.handshake(self.ports().clock.now(), &self.ports().public_url)
-        {
+        let received = self.find(path.endpoint, path.fragment, request).await?;
+        if let Some(answer) = self.check(&received)? {
             return Ok(answer);
         }
-        received.check_method()?;
-        received.check_signature(self.ports().clock.now(), &self.ports().public_url)?;
+        self.check_customer_rate(&received)?;
         self.invoke(received).await
     }
 
-    fn check_rate(&self, endpoint: &str) -> Result<(), Box<Answer>> {
-        if self.rate.take(endpoint, self.ports().clock.now()) {
-            return Ok(());
+    /// The checks of a flow and its instance, in the order of the contract; `Some` is the answer to a handshake.
+    fn check(&self, received: &Received) -> Result<Option<Answer>, Box<Answer>> {
+        let (now, public_url) = (self.ports().clock.now(), &self.ports().public_url);
+        check_open(&received.instance)?;
+        received.check_key()?;
+        if let Some(answer) = received.handshake(now, public_url) {
+            return Ok(Some(answer));
         }
-        let text = format!(
-            "Endpoint with id: {endpoint} has exceeded maximum allowed throughput of {} requests/second. Please throttle your requests.",
-            self.ports().settings.rate_per_second
-        );
-        let mut refusal = answer::error(StatusCode::TOO_MANY_REQUESTS, &text);
-        refusal.headers_mut().insert(
-            http::header::RETRY_AFTER,
-            http::HeaderValue::from_static("1"),
-        );
-        Err(Box::new(refusal))
+        check_method(&received.request)?;
+        received.check_signature(now, public_url)?;
+        Ok(None)
+    }
+
+    /// Keeps an endpoint to its rate (W31).
+    fn check_rate(&self, endpoint: &str) -> Result<(), Box<Answer>> {
+        let most = self.ports().settings.rate_per_second;
+        if self.rate.take(endpoint, most, self.ports().clock.now()) {
+            Ok(())
+        } else {
+            Err(too_many(endpoint, most))
+        }
+    }
+
+    /// Keeps a customer to its rate (E50), once the sender is known: what a stranger sends does not use it up.
+    fn check_customer_rate(&self, received: &Received) -> Result<(), Box<Answer>> {
+        let facts = &received.instance.facts;
+        let usual = self.ports().settings.customer_rate_per_second;
+        let most = facts.rate_per_second.unwrap_or(usual);
+        let customer = facts.customer_id.as_str();
+        let now = self.ports().clock.now();
+        if self.customer_rate.take(customer, most, now) {
+            Ok(())
+        } else {
+            Err(too_many(&received.endpoint, most))
+        }
     }
 
     /// From a request that has passed every check to the answer.
-    async fn invoke(&self, received: Received) -> Result<Answer, Box<Answer>> {
+    async fn invoke(&self, mut received: Received) -> Result<Answer, Box<Answer>> {
         let prefix = self.ports().settings.header_prefix.clone();
         let wishes = received.wishes(&prefix);
         let invoke_url = received.url(&self.ports().public_url);
         let idempotency = received.idempotency_key();
         let (instance, flow) = (Arc::clone(&received.instance), Arc::clone(&received.flow));
+        let begun = (received.begun.id.take(), received.begun.lines.take());
         let payload = received.into_payload(&self.engine.body_limits())?;
-        let id = self.ports().entropy.execution_id(self.ports().clock.now());
+        let make_id = || self.ports().entropy.execution_id(self.ports().clock.now());
+        let id = begun.0.unwrap_or_else(make_id);
 
         let synchronous = wishes
             .synchronous
@@ -122,6 +143,7 @@ impl Ingress {
         invocation.invoke_url = Some(invoke_url);
         invocation.synchronous = synchronous;
         invocation.id = Some(id);
+        invocation.begun = begun.1;
         let direct = wishes.direct || invocation.flow.options.respond == Respond::Directly;
         let claim = idempotency.map(|key| self.idempotency_claim(&invocation, &key));
         if let Some(first) = self.came_before(&invocation, claim.as_ref()).await? {
@@ -187,7 +209,7 @@ impl Ingress {
             triggered: None,
             trigger_state: Vec::new(),
             steps: Vec::new(),
-            log_lines: 0,
+            log_lines: lines_of(invocation.begun.as_ref()),
             time_limit: self.ports().settings.synchronous_limit(),
         };
         let dispatch = Arc::clone(&self.engine) as Arc<dyn Dispatch>;
@@ -409,6 +431,27 @@ fn refused(refusal: &AcceptError) -> Answer {
         AcceptError::Store(_) => {
             answer::unavailable("The request cannot be stored now; try again later.", 5)
         }
+    }
+}
+
+/// Refuses what comes too often; nothing is recorded of it (W31).
+fn too_many(endpoint: &str, most: u32) -> Box<Answer> {
+    let text = format!(
+        "Endpoint with id: {endpoint} has exceeded maximum allowed throughput of {most} requests/second. Please throttle your requests."
+    );
+    let mut refusal = answer::error(StatusCode::TOO_MANY_REQUESTS, &text);
+    refusal.headers_mut().insert(
+        http::header::RETRY_AFTER,
+        http::HeaderValue::from_static("1"),
+    );
+    Box::new(refusal)
+}
+
+/// Returns how many lines of the log are there already.
+fn lines_of(begun: Option<&Write>) -> u32 {
+    match begun {
+        Some(Write::Log(lines)) => u32::try_from(lines.len()).unwrap_or(u32::MAX),
+        _ => 0,
     }
 }
 

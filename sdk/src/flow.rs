@@ -113,11 +113,20 @@ pub struct FlowFunctions {
     pub on_first_deploy: Option<FlowFn<Output>>,
 }
 
+/// One flow of an integration, without the type of its config variables.
+#[derive(Clone, Debug)]
+pub struct FlowParts {
+    /// What the author says of it.
+    pub options: Settled,
+    /// Its functions.
+    pub functions: FlowFunctions,
+}
+
 /// The options and functions of a flow whose functions read config variables of type `C`.
 #[derive(Debug)]
 pub struct FlowDefinition<C> {
-    pub(crate) options: Settled,
-    pub(crate) functions: FlowFunctions,
+    options: Settled,
+    functions: FlowFunctions,
     config: PhantomData<fn(&C)>,
 }
 
@@ -128,6 +137,14 @@ impl<C: Send + Sync + 'static> FlowDefinition<C> {
             options: options.settled,
             functions: FlowFunctions::default(),
             config: PhantomData,
+        }
+    }
+
+    /// Takes the types away.
+    pub fn into_parts(self) -> FlowParts {
+        FlowParts {
+            options: self.options,
+            functions: self.functions,
         }
     }
 

@@ -6,7 +6,9 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::config::{self, ConfigFaults, ConfigValues, ConfigVar, ConfigVars};
-use crate::flow::{AnyConfig, Flow, FlowFunctions};
+use crate::endpoint::{self, Declared, InstanceEndpoint, Layout, SharedEndpoint};
+pub use crate::flow::FlowParts;
+use crate::flow::{AnyConfig, Flow};
 use crate::id::is_flow_key;
 use crate::options::{Respond, Security, Settled};
 use crate::queue::Queue;
@@ -39,17 +41,9 @@ pub struct Integration<C = ()> {
     version: String,
     description: String,
     flows: Vec<FlowParts>,
+    endpoints: Vec<Declared>,
     local: Option<fn() -> C>,
     config: PhantomData<fn(&C)>,
-}
-
-/// One flow of an integration, without the type of its config variables.
-#[derive(Clone, Debug)]
-pub struct FlowParts {
-    /// What the author says of it.
-    pub options: Settled,
-    /// Its functions.
-    pub functions: FlowFunctions,
 }
 
 type Decode = Arc<dyn Fn(&ConfigValues) -> Result<AnyConfig, ConfigFaults> + Send + Sync>;
@@ -65,6 +59,8 @@ pub struct BuiltIntegration {
     pub description: String,
     /// Its flows, in the author's order.
     pub flows: Vec<Arc<FlowParts>>,
+    /// Which endpoints its webhooks come to (W2).
+    pub layout: Layout,
     /// Its config variables.
     pub variables: Vec<ConfigVar>,
     /// The config values of the instance that is deployed for trying the integration out.
@@ -80,6 +76,7 @@ impl<C: ConfigVars> Integration<C> {
             version: "0.0.0".to_owned(),
             description: String::new(),
             flows: Vec::new(),
+            endpoints: Vec::new(),
             local: None,
             config: PhantomData,
         }
@@ -102,11 +99,21 @@ impl<C: ConfigVars> Integration<C> {
     /// Adds a flow.
     #[must_use]
     pub fn flow<F: Flow<Config = C>>(mut self) -> Self {
-        let definition = F::definition();
-        self.flows.push(FlowParts {
-            options: definition.options,
-            functions: definition.functions,
-        });
+        self.flows.push(F::definition().into_parts());
+        self
+    }
+
+    /// Gives each instance one endpoint for all its flows; without it, each flow of each instance has its own (W2).
+    #[must_use]
+    pub fn instance_endpoint(mut self, endpoint: InstanceEndpoint<C>) -> Self {
+        self.endpoints.push(endpoint.declared);
+        self
+    }
+
+    /// Gives all customers one endpoint for all flows (W2).
+    #[must_use]
+    pub fn shared_endpoint(mut self, endpoint: SharedEndpoint) -> Self {
+        self.endpoints.push(endpoint.declared);
         self
     }
 
@@ -126,6 +133,7 @@ impl<C: ConfigVars> Integration<C> {
         let variables = C::variables();
         let mut faults = Vec::new();
         check_integration(&self.name, &self.flows, &variables, &mut faults);
+        endpoint::check(&self.endpoints, &self.flows, &mut faults);
         if !faults.is_empty() {
             return Err(IntegrationFaults(faults));
         }
@@ -134,6 +142,11 @@ impl<C: ConfigVars> Integration<C> {
             version: self.version,
             description: self.description,
             flows: self.flows.into_iter().map(Arc::new).collect(),
+            layout: self
+                .endpoints
+                .into_iter()
+                .next()
+                .map_or(Layout::PerFlow, Declared::into_layout),
             variables,
             local: self.local.map(|config| config().encode()),
             decode: Arc::new(|values| {

@@ -40,6 +40,7 @@ pub mod body;
 pub mod config;
 pub mod connection;
 pub mod context;
+pub mod endpoint;
 mod error;
 pub mod flow;
 pub mod host;

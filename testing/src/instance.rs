@@ -6,23 +6,21 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Request;
-use runner::clock::Clock as _;
 use runner::deploy::{DeployReport, DeployRequest};
 use runner::instance::Instance;
 use runner::record::{Function, StateEntry, StateKey};
 use sdk::config::ConfigValues;
 use sdk::flow::{AnyConfig, Flow};
-use sdk::id::{ExecutionId, FlowKey, InstanceId};
+use sdk::id::{FlowKey, InstanceId};
 use sdk::options::Settled;
 use sdk::state::StateScope;
 use sdk::{ConfigVars, Timestamp};
 
 use crate::error::SimulationError;
+use crate::exchange::Mark;
 use crate::outbound::RequestReport;
-use crate::report::{
-    ExecutionReport, LifecycleReport, Report, ResponseReport, StateReport, Timeline,
-};
-use crate::script::{Act, Target};
+use crate::report::{ExecutionReport, LifecycleReport, Report, StateReport, Timeline};
+use crate::script::Act;
 use crate::state::SimulatedState;
 use crate::webhook::Webhook;
 use crate::world::World;
@@ -52,9 +50,15 @@ impl<C> SimulatedInstance<C> {
         &self.id
     }
 
-    /// Begins a webhook to a flow.
+    /// Begins a webhook to a flow. Where flows share an endpoint, headers and query name flow and customer as the integration reads
+    /// them, unless the test sets them; what it reads from the body is the test's to write.
     pub fn webhook<F: Flow<Config = C>>(&self) -> Webhook<'_, C> {
-        Webhook::new(self, F::KEY)
+        Webhook::to_flow(self, F::KEY)
+    }
+
+    /// Begins a webhook to the endpoint that the flows of the instance share; the request itself says which is meant.
+    pub fn routed_webhook(&self) -> Webhook<'_, C> {
+        Webhook::to_instance(self)
     }
 
     /// Sends any request through the front door, and returns what it brought about.
@@ -62,41 +66,8 @@ impl<C> SimulatedInstance<C> {
     /// # Panics
     ///
     /// The request waits for something that can never happen in a simulation.
-    #[expect(
-        clippy::expect_used,
-        reason = "a simulation that is stuck fails the test"
-    )]
     pub async fn send(&self, request: Request<Bytes>) -> Report {
-        let number = self.remember(&request);
-        let mark = self.mark().await;
-        let response = self
-            .world
-            .receive(request)
-            .await
-            .expect("an answer to the simulated webhook");
-        let named = response
-            .headers()
-            .get(format!("{}-executionid", self.header_prefix()));
-        if let Some(location) = response.headers().get(http::header::LOCATION)
-            && let Ok(location) = location.to_str()
-        {
-            self.world.points_to(number, location.to_owned());
-        }
-        let id = named
-            .and_then(|value| value.to_str().ok())
-            .map(ExecutionId::from);
-        let execution = match &id {
-            Some(id) => self.world.execution(id).await,
-            None => None,
-        };
-        let (mut further, requests) = self.since(mark).await;
-        further.retain(|execution| id.as_ref() != Some(&execution.id));
-        Report {
-            response: ResponseReport::of(&response).redacted(&self.world.witness),
-            execution,
-            further,
-            requests,
-        }
+        self.world.exchange(Some(&self.id), request).await
     }
 
     /// Follows an answer to where its `location` points: to the result of a synchronous run (W24).
@@ -116,23 +87,6 @@ impl<C> SimulatedInstance<C> {
         let request = Request::get(location).body(Bytes::new());
         self.send(request.expect("a `location` that is a URL"))
             .await
-    }
-
-    /// Remembers what there is, so that [`since`](Self::since) can tell what is new.
-    async fn mark(&self) -> Mark {
-        let now = self.now();
-        Mark {
-            at: now,
-            known: self.world.accepted(&self.id, Some(now)).await,
-            requests: self.world.outbound.count(),
-        }
-    }
-
-    async fn since(&self, mark: Mark) -> (Vec<ExecutionReport>, Vec<RequestReport>) {
-        let mut new = self.world.accepted(&self.id, Some(mark.at)).await;
-        new.retain(|id| !mark.known.contains(id));
-        let requests = self.world.outbound.sent_by(&self.id, mark.requests);
-        (self.world.reports(new).await, requests)
     }
 
     /// Returns everything that is recorded of the instance.
@@ -260,7 +214,7 @@ impl<C> SimulatedInstance<C> {
     ///
     /// A remove function fails; the instance is still there then, closed.
     pub async fn remove(&self) -> Result<LifecycleReport, SimulationError> {
-        let mark = self.mark().await;
+        let mark = self.world.mark(Some(&self.id)).await;
         self.world.did(Act::Remove {
             instance: self.number,
         });
@@ -274,7 +228,7 @@ impl<C> SimulatedInstance<C> {
     }
 
     async fn lifecycle_since(&self, mark: Mark) -> LifecycleReport {
-        let (executions, requests) = self.since(mark).await;
+        let (executions, requests) = self.world.since(Some(&self.id), mark).await;
         LifecycleReport {
             executions,
             requests,
@@ -286,24 +240,6 @@ impl<C> SimulatedInstance<C> {
         self.url(F::KEY)
     }
 
-    /// Remembers a request for the crash sweep, with the flow that it goes to: endpoints have other ids there. Returns its number.
-    fn remember(&self, request: &Request<Bytes>) -> usize {
-        if let Some(number) = self.world.pointed_at_by(&request.uri().to_string()) {
-            return self.world.sends(Target::Location(number), request);
-        }
-        let endpoint = request
-            .uri()
-            .path()
-            .strip_prefix("/trigger/")
-            .and_then(|rest| rest.split('/').next());
-        let found =
-            endpoint.and_then(|endpoint| self.world.runner.engine.instances.at_endpoint(endpoint));
-        let to = found
-            .filter(|(instance, _)| instance.id == self.id)
-            .map(|(_, flow)| Target::Flow(self.number, flow.to_string()));
-        self.world.sends(to.unwrap_or(Target::AsItSays), request)
-    }
-
     pub(crate) fn url(&self, flow: &str) -> String {
         self.instance()
             .webhook_urls
@@ -312,8 +248,8 @@ impl<C> SimulatedInstance<C> {
             .unwrap_or_default()
     }
 
-    pub(crate) fn header_prefix(&self) -> &str {
-        &self.world.runner.engine.ports.settings.header_prefix
+    pub(crate) fn world(&self) -> &World {
+        &self.world
     }
 
     #[expect(
@@ -333,19 +269,11 @@ impl<C> SimulatedInstance<C> {
         Arc::clone(&self.instance().config)
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
-        self.world.clock.now()
-    }
-
-    pub(crate) fn next_delivery_id(&self) -> String {
-        self.world.next_delivery_id()
-    }
-
     #[expect(
         clippy::expect_used,
         reason = "a test that uses a removed instance fails with the reason"
     )]
-    fn instance(&self) -> Arc<Instance> {
+    pub(crate) fn instance(&self) -> Arc<Instance> {
         self.world
             .runner
             .engine
@@ -376,7 +304,7 @@ impl<C: ConfigVars> SimulatedInstance<C> {
     }
 
     async fn deploy_with(&self, config: ConfigValues) -> Result<LifecycleReport, SimulationError> {
-        let mark = self.mark().await;
+        let mark = self.world.mark(Some(&self.id)).await;
         self.world.did(Act::Redeploy {
             instance: self.number,
             config: config.clone(),
@@ -393,15 +321,6 @@ impl<C: ConfigVars> SimulatedInstance<C> {
         check_lifecycle(&report.ok_or(SimulationError::Stuck)??)?;
         Ok(self.lifecycle_since(mark).await)
     }
-}
-
-/// What there was of an instance at a moment.
-struct Mark {
-    at: Timestamp,
-    /// The executions that were accepted at that very moment before.
-    known: Vec<ExecutionId>,
-    /// How many requests had been sent, by all instances.
-    requests: usize,
 }
 
 pub(crate) fn check_lifecycle(report: &DeployReport) -> Result<(), SimulationError> {

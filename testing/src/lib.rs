@@ -37,6 +37,7 @@
 mod body;
 mod cassette;
 mod error;
+mod exchange;
 pub mod fixtures;
 mod instance;
 mod multipart;

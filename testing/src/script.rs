@@ -13,6 +13,10 @@ use sdk::id::FlowKey;
 pub(crate) enum Target {
     /// A flow of an instance.
     Flow(usize, String),
+    /// The endpoint that the flows of an instance share.
+    Instance(usize),
+    /// The endpoint that all customers share.
+    Shared,
     /// The `location` of the answer to the request of this number, counted from 0.
     Location(usize),
     /// Where the request says.
@@ -27,6 +31,7 @@ pub(crate) enum Act {
         customer: String,
         config: ConfigValues,
         api_keys: BTreeMap<FlowKey, Vec<String>>,
+        rate_per_second: Option<u32>,
     },
     /// Deployed an instance again.
     Redeploy {
@@ -45,7 +50,7 @@ pub(crate) enum Act {
         flow: FlowKey,
         key: String,
     },
-    /// Sent a request: to a flow of an instance, to where the answer of an earlier request pointed, or to where it says.
+    /// Sent a request.
     Send {
         to: Target,
         request: Box<Request<Bytes>>,

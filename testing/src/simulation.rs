@@ -23,6 +23,7 @@ use crate::cassette::{Cassette, Deck};
 use crate::error::SimulationError;
 use crate::instance::SimulatedInstance;
 use crate::script::Act;
+use crate::webhook::Webhook;
 use crate::world::{Lasting, World};
 
 /// An integration in the runner's own engine, in memory, with a clock that is moved by hand.
@@ -212,7 +213,22 @@ impl<C: ConfigVars> Simulation<C> {
             simulation: self,
             customer: name.to_owned(),
             api_keys: BTreeMap::new(),
+            rate_per_second: None,
         }
+    }
+
+    /// Begins a webhook to the endpoint that all customers share; the request itself says for whom and what it is.
+    ///
+    /// # Panics
+    ///
+    /// Nothing was deployed yet: the endpoint is made at the first deploy.
+    #[expect(
+        clippy::expect_used,
+        reason = "a test that cannot be set up fails with the reason"
+    )]
+    pub fn shared_webhook(&self) -> Webhook<'_, C> {
+        let world = self.world.get();
+        Webhook::to_all(world.expect("an instance that was deployed before its webhooks come"))
     }
 
     /// Returns the instances that are there, in the order in which they were deployed: also one whose deploy failed.
@@ -306,6 +322,7 @@ pub struct Deployment<'a, C> {
     simulation: &'a Simulation<C>,
     customer: String,
     api_keys: BTreeMap<FlowKey, Vec<String>>,
+    rate_per_second: Option<u32>,
 }
 
 impl<C: ConfigVars> Deployment<'_, C> {
@@ -313,6 +330,12 @@ impl<C: ConfigVars> Deployment<'_, C> {
     pub fn api_key<F: Flow<Config = C>>(mut self, key: &str) -> Self {
         let keys = self.api_keys.entry(F::KEY.into()).or_default();
         keys.push(key.to_owned());
+        self
+    }
+
+    /// Lets the customer send so many requests within one second (E50).
+    pub fn rate_per_second(mut self, most: u32) -> Self {
+        self.rate_per_second = Some(most);
         self
     }
 
@@ -341,6 +364,7 @@ impl<C: ConfigVars> Deployment<'_, C> {
             customer: customer.clone(),
             config: config.clone(),
             api_keys: self.api_keys.clone(),
+            rate_per_second: self.rate_per_second,
         });
         let request = DeployRequest {
             name: Some(customer.clone()),
@@ -350,6 +374,7 @@ impl<C: ConfigVars> Deployment<'_, C> {
             }),
             config: Some(config),
             api_keys: self.api_keys,
+            rate_per_second: self.rate_per_second,
         };
         let deployer = Arc::clone(&world.runner.deployer);
         let report = world

@@ -6,8 +6,12 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use runner::clock::Clock as _;
+use runner::instance::endpoint_url;
 use runner::signature::{Signed, SignedRequest, sign};
 use sdk::Secret;
+use sdk::endpoint::{Field, FieldPlace, Layout, RoutedBy};
+use sdk::flow::Flow;
 use sdk::signature::SignatureScheme;
 use sdk::trigger::{TriggerKind, WebhookTrigger};
 use serde::Serialize;
@@ -17,12 +21,15 @@ use crate::fixtures::Fixture;
 use crate::instance::SimulatedInstance;
 use crate::multipart::Multipart;
 use crate::report::Report;
+use crate::world::{PUBLIC_URL, World};
 
 /// A webhook that is about to be sent. What cannot be made is a panic at [`send`](Self::send), with the reason.
 #[must_use = "a webhook goes out by `send`"]
 pub struct Webhook<'a, C> {
-    instance: &'a SimulatedInstance<C>,
-    flow: &'static str,
+    world: &'a World,
+    to: To<'a, C>,
+    /// Whose sender signs: an instance and a flow.
+    signer: Option<(&'a SimulatedInstance<C>, &'static str)>,
     method: Method,
     path: String,
     query: Vec<(String, String)>,
@@ -33,6 +40,16 @@ pub struct Webhook<'a, C> {
     signing: Signing,
 }
 
+/// Where a webhook goes.
+enum To<'a, C> {
+    /// A flow of an instance. What names it in headers and query is added where the test leaves it out.
+    Flow(&'a SimulatedInstance<C>, &'static str),
+    /// The endpoint of an instance, whatever the request says.
+    Instance(&'a SimulatedInstance<C>),
+    /// The endpoint of all customers, whatever the request says.
+    Shared,
+}
+
 enum Signing {
     Unsigned,
     Right,
@@ -40,10 +57,28 @@ enum Signing {
 }
 
 impl<'a, C> Webhook<'a, C> {
-    pub(crate) fn new(instance: &'a SimulatedInstance<C>, flow: &'static str) -> Self {
+    pub(crate) fn to_flow(instance: &'a SimulatedInstance<C>, flow: &'static str) -> Self {
+        let to = To::Flow(instance, flow);
+        Self::new(instance.world(), to, Some((instance, flow)))
+    }
+
+    pub(crate) fn to_instance(instance: &'a SimulatedInstance<C>) -> Self {
+        Self::new(instance.world(), To::Instance(instance), None)
+    }
+
+    pub(crate) fn to_all(world: &'a World) -> Self {
+        Self::new(world, To::Shared, None)
+    }
+
+    fn new(
+        world: &'a World,
+        to: To<'a, C>,
+        signer: Option<(&'a SimulatedInstance<C>, &'static str)>,
+    ) -> Self {
         Self {
-            instance,
-            flow,
+            world,
+            to,
+            signer,
             method: Method::POST,
             path: String::new(),
             query: Vec::new(),
@@ -173,6 +208,12 @@ impl<'a, C> Webhook<'a, C> {
         self
     }
 
+    /// Signs as the sender of a flow of an instance does: for a webhook to an endpoint that flows share, which names neither.
+    pub fn signed_for<F: Flow<Config = C>>(mut self, instance: &'a SimulatedInstance<C>) -> Self {
+        self.signer = Some((instance, F::KEY));
+        self.signed()
+    }
+
     /// Shows an API key (W6).
     pub fn api_key(self, key: impl Into<String>) -> Self {
         self.header("api-key", key)
@@ -180,17 +221,18 @@ impl<'a, C> Webhook<'a, C> {
 
     /// Asks for the result, or for no result, whatever the flow does by itself (W23).
     pub fn synchronous(self, wanted: bool) -> Self {
-        let name = format!("{}-synchronous", self.instance.header_prefix());
+        let name = format!("{}-synchronous", self.header_prefix());
         self.header(&name, wanted.to_string())
     }
 
     /// Asks for the result itself instead of a redirect (W25).
     pub fn direct(self) -> Self {
-        let name = format!(
-            "{}-prefer-direct-sync-response",
-            self.instance.header_prefix()
-        );
+        let name = format!("{}-prefer-direct-sync-response", self.header_prefix());
         self.header(&name, "true")
+    }
+
+    fn header_prefix(&self) -> &str {
+        &self.world.runner.engine.ports.settings.header_prefix
     }
 
     /// Returns the request as it goes out.
@@ -214,6 +256,10 @@ impl<'a, C> Webhook<'a, C> {
             let value = HeaderValue::try_from(value.as_str())
                 .expect("the value of a header of the simulated webhook");
             request.headers_mut().append(name, value);
+        }
+        for (name, value) in self.named_in_headers() {
+            let value = HeaderValue::try_from(value).expect("a flow and a customer in headers");
+            request.headers_mut().entry(name).or_insert(value);
         }
         if let Some(signed) = self.sign(&url, request.headers()) {
             for (name, value) in signed.headers {
@@ -242,8 +288,56 @@ impl<'a, C> Webhook<'a, C> {
         request
     }
 
+    /// Returns what names the flow and the customer of the webhook, as far as the integration reads it from headers.
+    fn named_in_headers(&self) -> Vec<(HeaderName, String)> {
+        let To::Flow(instance, key) = &self.to else {
+            return Vec::new();
+        };
+        let layout = &self.world.runner.engine.ports.integration.layout;
+        let (Layout::PerInstance(routed_by) | Layout::Shared(routed_by)) = layout else {
+            return Vec::new();
+        };
+        let RoutedBy::Fields { customer, flow } = routed_by else {
+            return Vec::new();
+        };
+        let instance = instance.instance();
+        let named = [
+            (customer, instance.facts.customer_id.as_str()),
+            (flow, *key),
+        ];
+        let header = |field: &Field| match field.place() {
+            FieldPlace::Header(name) => HeaderName::try_from(name.as_str()).ok(),
+            _ => None,
+        };
+        let named = named.into_iter();
+        named
+            .filter_map(|(field, value)| Some((header(field.as_ref()?)?, value.to_owned())))
+            .collect()
+    }
+
+    /// Returns the URL of whom the webhook goes to.
+    #[expect(
+        clippy::expect_used,
+        reason = "a test that cannot be set up fails with the reason"
+    )]
+    fn target(&self) -> String {
+        let endpoint = match &self.to {
+            To::Flow(instance, flow) => return instance.url(flow),
+            To::Instance(instance) => instance.instance().facts.endpoint.clone(),
+            To::Shared => self.world.runner.engine.instances.shared_endpoint(),
+        };
+        let endpoint = endpoint.expect(
+            "an endpoint that flows share: the integration declares one, and an instance was deployed",
+        );
+        endpoint_url(PUBLIC_URL, &endpoint)
+    }
+
     fn url(&self) -> String {
-        let mut url = self.instance.url(self.flow);
+        let target = self.target();
+        let (mut url, named) = match target.split_once('?') {
+            Some((url, query)) => (url.to_owned(), Some(query.to_owned())),
+            None => (target, None),
+        };
         if !self.path.is_empty() {
             url = format!("{url}/{}", self.path.trim_start_matches('/'));
         }
@@ -251,7 +345,13 @@ impl<'a, C> Webhook<'a, C> {
             .query
             .iter()
             .map(|(name, value)| format!("{}={}", encode(name), encode(value)));
-        let query: Vec<String> = self.raw_query.clone().into_iter().chain(pairs).collect();
+        let query: Vec<String> = self
+            .raw_query
+            .clone()
+            .into_iter()
+            .chain(pairs)
+            .chain(named)
+            .collect();
         if query.is_empty() {
             url
         } else {
@@ -271,12 +371,12 @@ impl<'a, C> Webhook<'a, C> {
             headers,
             body: &self.body,
         };
-        let delivery_id = self.instance.next_delivery_id();
+        let delivery_id = self.world.next_delivery_id();
         let signed = sign(
             &scheme,
             &secret,
             &unsigned,
-            self.instance.now(),
+            self.world.clock.now(),
             &delivery_id,
         );
         Some(signed.expect("a signature for the simulated webhook"))
@@ -291,18 +391,21 @@ impl<'a, C> Webhook<'a, C> {
         if matches!(self.signing, Signing::Unsigned) {
             return None;
         }
-        let options = self.instance.flow_options(self.flow);
+        let Some((instance, flow)) = self.signer else {
+            panic!("the webhook names no flow; say with `signed_for` whose sender signs");
+        };
+        let options = instance.flow_options(flow);
         let TriggerKind::Webhook(WebhookTrigger::Signed { provider, secrets }) = options.trigger
         else {
             panic!(
                 "flow `{}` checks no signature; take `signed` away, or give it `Webhook::signed_by`",
-                self.flow
+                flow
             );
         };
         let secret = match &self.signing {
             Signing::With(secret) => secret.clone(),
             Signing::Unsigned | Signing::Right => secrets
-                .read(&*self.instance.config())
+                .read(&*instance.config())
                 .into_iter()
                 .next()
                 .expect("a signing secret among the config values"),
@@ -314,7 +417,11 @@ impl<'a, C> Webhook<'a, C> {
     /// on. While the caller waits for a result, time moves on by itself.
     pub async fn send(self) -> Report {
         let request = self.request();
-        self.instance.send(request).await
+        let of = match &self.to {
+            To::Flow(instance, _) | To::Instance(instance) => Some(instance.id()),
+            To::Shared => None,
+        };
+        self.world.exchange(of, request).await
     }
 }
 
@@ -332,7 +439,7 @@ fn encode(text: &str) -> String {
 impl<C> fmt::Debug for Webhook<'_, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Webhook")
-            .field("flow", &self.flow)
+            .field("flow", &self.signer.map(|(_, flow)| flow))
             .field("method", &self.method)
             .finish_non_exhaustive()
     }

@@ -309,17 +309,19 @@ impl World {
 
     /// Returns what is recorded of the executions of an instance, in the order in which they were accepted.
     pub(crate) async fn executions(&self, instance: &InstanceId) -> Vec<ExecutionReport> {
-        self.reports(self.accepted(instance, None).await).await
+        self.reports(self.accepted(Some(instance), None).await)
+            .await
     }
 
-    /// Returns the ids of the executions of an instance, in the order in which they were accepted, those accepted since a time or all.
+    /// Returns the ids of the executions of an instance or of all, in the order in which they were accepted, those accepted since a time
+    /// or all.
     pub(crate) async fn accepted(
         &self,
-        instance: &InstanceId,
+        instance: Option<&InstanceId>,
         since: Option<Timestamp>,
     ) -> Vec<ExecutionId> {
         let filter = ExecutionFilter {
-            instance: Some(instance.clone()),
+            instance: instance.cloned(),
             since,
             ..ExecutionFilter::default()
         };

@@ -35,6 +35,9 @@ mod lifecycle;
 #[path = "guide/sender.rs"]
 #[rustfmt::skip]
 mod sender;
+#[path = "guide/shared_endpoint.rs"]
+#[rustfmt::skip]
+mod shared_endpoint;
 #[path = "guide/upstream.rs"]
 #[rustfmt::skip]
 mod upstream;
@@ -50,6 +53,7 @@ fn the_guides_show_the_examples_that_are_tested_here_and_no_others() {
         include_str!("guide/upstream.rs"),
         include_str!("guide/sender.rs"),
         include_str!("guide/lifecycle.rs"),
+        include_str!("guide/shared_endpoint.rs"),
         include_str!("guide/cassette.rs"),
     ];
     let authoring = [

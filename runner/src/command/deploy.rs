@@ -28,6 +28,9 @@ pub(super) struct DeployOptions {
     /// The customer's name; the id if it is not given.
     #[arg(long, value_name = "NAME", requires = "customer")]
     customer_name: Option<String>,
+    /// How many requests the customer takes within one second; 0 sets no limit.
+    #[arg(long, value_name = "NUMBER")]
+    rate_per_second: Option<u32>,
     /// An API key for a flow that needs one before it can be deployed; may be given several times. `@FILE` keeps it out of the list of processes.
     #[arg(long, value_name = "FLOW=KEY|@FILE", value_parser = flow_and_key)]
     api_key: Vec<(String, Source)>,
@@ -66,6 +69,9 @@ impl DeployOptions {
         if let Some(id) = &self.customer {
             let customer = json!({"id": id, "name": self.customer_name});
             body.insert("customer".to_owned(), customer);
+        }
+        if let Some(most) = self.rate_per_second {
+            body.insert("rate_per_second".to_owned(), json!(most));
         }
         let input = &mut *session.console.input;
         if let Some(config) = &self.config {

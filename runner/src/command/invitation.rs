@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use sdk::endpoint::{Field, FieldPlace, Layout, RoutedBy};
 use sdk::integration::FlowParts;
 use sdk::trigger::{TriggerKind, WebhookTrigger};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::instance::Instance;
 use crate::ports::Ports;
@@ -44,13 +45,18 @@ pub(super) fn text(ready: &Ready<'_>, ports: &Ports, local: Option<&Instance>) -
         if let Some((flow, url)) = webhooks
             .iter()
             .find_map(|flow| open_endpoint(flow, instance))
+            .filter(|_| !is_routed_by_flow(&ports.integration.layout))
         {
             let prefix = &ports.settings.header_prefix;
+            let named = Named::of(&ports.integration.layout, instance, flow);
+            let sign = if url.contains('?') { '&' } else { '?' };
             let _ = write!(
                 text,
-                "\nTry flow `{}` and see its result:\n\n  curl -s -H '{prefix}-synchronous: true' -H 'content-type: application/json' \\\n    \
-                 -d '{{\"item\":\"widget\",\"quantity\":5}}' '{url}?{prefix}-prefer-direct-sync-response=true'\n",
-                flow.options.key
+                "\nTry flow `{}` and see its result:\n\n  curl -s -H '{prefix}-synchronous: true' -H 'content-type: application/json'{} \\\n    \
+                 -d {} '{url}{sign}{prefix}-prefer-direct-sync-response=true'\n",
+                flow.options.key,
+                named.headers,
+                quoted(&named.body.to_string())
             );
         }
         text.push_str("\nEndpoints of the local instance:\n\n");
@@ -91,4 +97,90 @@ fn open_endpoint<'a>(
         .get(flow.options.key)
         .filter(|_| open && plain)?;
     Some((flow, url.as_str()))
+}
+
+/// What a routing flow reads is known to its author alone.
+fn is_routed_by_flow(layout: &Layout) -> bool {
+    matches!(
+        layout,
+        Layout::PerInstance(RoutedBy::Flow(_)) | Layout::Shared(RoutedBy::Flow(_))
+    )
+}
+
+/// What a request says of the flow that it is meant for, where flows share an endpoint (W2). What the query says is in the URL.
+struct Named {
+    headers: String,
+    body: Value,
+}
+
+impl Named {
+    fn of(layout: &Layout, instance: &Instance, flow: &FlowParts) -> Self {
+        let mut named = Self {
+            headers: String::new(),
+            body: json!({"item": "widget", "quantity": 5}),
+        };
+        let (Layout::PerInstance(RoutedBy::Fields {
+            customer,
+            flow: field,
+        })
+        | Layout::Shared(RoutedBy::Fields {
+            customer,
+            flow: field,
+        })) = layout
+        else {
+            return named;
+        };
+        let values = [
+            (customer, instance.facts.customer_id.as_str()),
+            (field, flow.options.key),
+        ];
+        for (field, value) in values {
+            match field.as_ref().map(Field::place) {
+                Some(FieldPlace::Header(name)) => {
+                    let _ = write!(named.headers, " -H {}", quoted(&format!("{name}: {value}")));
+                }
+                Some(FieldPlace::Body(pointer)) => put(&mut named.body, pointer, value),
+                _ => {}
+            }
+        }
+        named
+    }
+}
+
+/// Puts a text into an object, at a JSON pointer.
+fn put(body: &mut Value, pointer: &str, text: &str) {
+    let mut place = body;
+    for name in pointer.split('/').skip(1) {
+        if !place.is_object() {
+            *place = json!({});
+        }
+        let name = name.replace("~1", "/").replace("~0", "~");
+        let Some(object) = place.as_object_mut() else {
+            return;
+        };
+        place = object.entry(name).or_insert(Value::Null);
+    }
+    *place = Value::from(text);
+}
+
+/// Quotes a text for a shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_put_where_the_pointer_points_and_the_rest_stays() {
+        let mut body = json!({"item": "widget"});
+        put(&mut body, "/account/a~1b", "acme");
+        put(&mut body, "/item/kind", "orders");
+        assert_eq!(
+            body,
+            json!({"item": {"kind": "orders"}, "account": {"a/b": "acme"}})
+        );
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
 }

@@ -8,6 +8,7 @@ mod attempts;
 mod content;
 mod control;
 mod deployed;
+mod endpoint_view;
 mod execution_view;
 mod executions;
 mod failure;

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode, request};
 use sdk::integration::FlowParts;
 use sdk::options::Security;
 use sdk::trigger::{TriggerKind, WebhookTrigger};
-use sdk::{Payload, Secret, Timestamp};
+use sdk::{Body, Payload, Secret, Timestamp};
 use subtle::ConstantTimeEq as _;
 
 use super::answer::{self, Answer};
+use super::routing::Begun;
 use crate::decode::{BodyLimits, read_body, read_query};
 use crate::envelope::content_encoding;
 use crate::instance::{Instance, InstanceStatus};
@@ -21,9 +22,13 @@ use crate::signature::{HandshakeKeys, HandshakeOutcome, SignedRequest, answer_ha
 pub(super) struct Received {
     pub(super) instance: Arc<Instance>,
     pub(super) flow: Arc<FlowParts>,
+    /// The endpoint id.
+    pub(super) endpoint: String,
     /// The rest of the path, decoded.
     pub(super) fragment: String,
     pub(super) request: Request<Bytes>,
+    /// What was done of it before its flow was known.
+    pub(super) begun: Begun,
 }
 
 /// What the caller asks for of the answer (W23, W25).
@@ -36,26 +41,6 @@ pub(super) struct Wishes {
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
 
 impl Received {
-    /// Refuses what a paused or undeployed instance does not take (W7). While deploy functions run, the endpoint is open: other
-    /// systems call back before their subscription is answered.
-    pub(super) fn check_open(&self) -> Result<(), Box<Answer>> {
-        match self.instance.facts.status {
-            InstanceStatus::Active | InstanceStatus::Deploying => Ok(()),
-            InstanceStatus::Paused => Err(Box::new(answer::unavailable(
-                "This instance is paused; try again later.",
-                60,
-            ))),
-            InstanceStatus::DeployFailed => Err(Box::new(answer::unavailable(
-                "This instance is not deployed; try again later.",
-                60,
-            ))),
-            InstanceStatus::Removing => Err(Box::new(answer::error(
-                StatusCode::NOT_FOUND,
-                "There is no endpoint at this URL.",
-            ))),
-        }
-    }
-
     /// Refuses a missing or wrong API key where one is demanded (W6).
     pub(super) fn check_key(&self) -> Result<(), Box<Answer>> {
         let options = &self.flow.options;
@@ -140,33 +125,6 @@ impl Received {
         }
     }
 
-    /// Refuses methods that start no flow, and a GET with a body (W4).
-    pub(super) fn check_method(&self) -> Result<(), Box<Answer>> {
-        let method = self.request.method();
-        if ![
-            Method::POST,
-            Method::PUT,
-            Method::PATCH,
-            Method::DELETE,
-            Method::GET,
-        ]
-        .contains(method)
-        {
-            let text = "This endpoint takes POST, PUT, PATCH, DELETE and GET.";
-            let mut refusal = answer::error(StatusCode::METHOD_NOT_ALLOWED, text);
-            refusal.headers_mut().insert(
-                ALLOW,
-                HeaderValue::from_static("POST, PUT, PATCH, DELETE, GET"),
-            );
-            return Err(Box::new(refusal));
-        }
-        if method == Method::GET && !self.request.body().is_empty() {
-            let text = "A GET request carries no body here; send it with POST.";
-            return Err(Box::new(answer::error(StatusCode::BAD_REQUEST, text)));
-        }
-        Ok(())
-    }
-
     /// Refuses a request whose signature over the raw bytes does not fit (W40). Which check failed is for our log alone.
     pub(super) fn check_signature(
         &self,
@@ -242,31 +200,99 @@ impl Received {
 
     /// Reads the payload. The API key has done its work and goes no further.
     pub(super) fn into_payload(self, limits: &BodyLimits) -> Result<Payload, Box<Answer>> {
+        let body = match self.begun.body {
+            Some(body) => body,
+            None => read_request_body(&self.request, limits)?,
+        };
         let (parts, raw_body) = self.request.into_parts();
-        let mut headers = parts.headers;
-        headers.remove(API_KEY);
-        let content_type = headers
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned);
-        let encoding = content_encoding(&headers);
-        let body = read_body(
-            content_type.as_deref(),
-            encoding.as_deref(),
-            &raw_body,
-            limits,
-        )
-        .map_err(|fault| Box::new(answer::error(fault.status(), &fault.to_string())))?;
-        Ok(Payload {
-            method: parts.method,
-            headers,
-            path_fragment: self.fragment,
-            query_parameters: read_query(parts.uri.query()),
-            raw_body,
-            content_type,
-            body,
-            tick: None,
-            cursor: None,
-        })
+        Ok(into_payload(parts, raw_body, self.fragment, body))
+    }
+}
+
+/// Puts a payload together, without the API key.
+pub(super) fn into_payload(
+    parts: request::Parts,
+    raw_body: Bytes,
+    fragment: String,
+    body: Body,
+) -> Payload {
+    let mut headers = parts.headers;
+    headers.remove(API_KEY);
+    Payload {
+        method: parts.method,
+        content_type: content_type(&headers),
+        headers,
+        path_fragment: fragment,
+        query_parameters: read_query(parts.uri.query()),
+        raw_body,
+        body,
+        tick: None,
+        cursor: None,
+    }
+}
+
+/// Reads the body by its content type.
+pub(super) fn read_request_body(
+    request: &Request<Bytes>,
+    limits: &BodyLimits,
+) -> Result<Body, Box<Answer>> {
+    let headers = request.headers();
+    read_body(
+        content_type(headers).as_deref(),
+        content_encoding(headers).as_deref(),
+        request.body(),
+        limits,
+    )
+    .map_err(|fault| Box::new(answer::error(fault.status(), &fault.to_string())))
+}
+
+fn content_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(CONTENT_TYPE)?;
+    value.to_str().ok().map(str::to_owned)
+}
+
+/// Refuses methods that start no flow, and a GET with a body (W4).
+pub(super) fn check_method(request: &Request<Bytes>) -> Result<(), Box<Answer>> {
+    let method = request.method();
+    if ![
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::GET,
+    ]
+    .contains(method)
+    {
+        let text = "This endpoint takes POST, PUT, PATCH, DELETE and GET.";
+        let mut refusal = answer::error(StatusCode::METHOD_NOT_ALLOWED, text);
+        refusal
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static(super::METHODS));
+        return Err(Box::new(refusal));
+    }
+    if method == Method::GET && !request.body().is_empty() {
+        let text = "A GET request carries no body here; send it with POST.";
+        return Err(Box::new(answer::error(StatusCode::BAD_REQUEST, text)));
+    }
+    Ok(())
+}
+
+/// Refuses what a paused or undeployed instance does not take (W7). While deploy functions run, the endpoint is open: other systems call
+/// back before their subscription is answered.
+pub(super) fn check_open(instance: &Instance) -> Result<(), Box<Answer>> {
+    match instance.facts.status {
+        InstanceStatus::Active | InstanceStatus::Deploying => Ok(()),
+        InstanceStatus::Paused => Err(Box::new(answer::unavailable(
+            "This instance is paused; try again later.",
+            60,
+        ))),
+        InstanceStatus::DeployFailed => Err(Box::new(answer::unavailable(
+            "This instance is not deployed; try again later.",
+            60,
+        ))),
+        InstanceStatus::Removing => Err(Box::new(answer::error(
+            StatusCode::NOT_FOUND,
+            "There is no endpoint at this URL.",
+        ))),
     }
 }

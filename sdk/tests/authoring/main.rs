@@ -14,6 +14,7 @@ use sdk::flow::Call;
 use sdk::prelude::*;
 use serde_json::json;
 
+mod endpoints;
 mod silence;
 
 #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]

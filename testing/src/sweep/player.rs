@@ -1,6 +1,5 @@
 //! Does a script again, and goes on after a crash as the world outside would.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -93,7 +92,20 @@ impl Player {
                 customer,
                 config,
                 api_keys,
-            } => self.deploy(customer, config, api_keys).await,
+                rate_per_second,
+            } => {
+                let request = DeployRequest {
+                    name: Some(customer.clone()),
+                    customer: Some(Customer {
+                        id: customer.as_str().into(),
+                        name: None,
+                    }),
+                    config: Some(config.clone()),
+                    rate_per_second: *rate_per_second,
+                    api_keys: api_keys.clone(),
+                };
+                self.deploy(request).await
+            }
             Act::Redeploy { instance, config } => self.redeploy(*instance, config).await,
             Act::Remove { instance } => self.remove(*instance).await,
             Act::Pause { instance } | Act::Resume { instance } => {
@@ -121,26 +133,13 @@ impl Player {
         }
     }
 
-    async fn deploy(
-        &mut self,
-        customer: &str,
-        config: &ConfigValues,
-        api_keys: &BTreeMap<FlowKey, Vec<String>>,
-    ) -> Result<(), SimulationError> {
+    async fn deploy(&mut self, request: DeployRequest) -> Result<(), SimulationError> {
         loop {
             let known = self.world.runner.engine.instances.all().into_iter();
             let begun = known
                 .map(|instance| instance.id.clone())
                 .find(|id| !self.instances.contains(id));
-            let request = DeployRequest {
-                name: Some(customer.to_owned()),
-                customer: Some(Customer {
-                    id: customer.into(),
-                    name: None,
-                }),
-                config: Some(config.clone()),
-                api_keys: api_keys.clone(),
-            };
+            let request = request.clone();
             let deployer = Arc::clone(&self.world.runner.deployer);
             if let Ended::Done(report) = self
                 .drive(async move { deployer.deploy(begun, request).await })
@@ -280,7 +279,7 @@ impl Player {
             .count()
     }
 
-    /// Sends a request to where the flow listens in this run, with the API keys of this run; `None` if it follows an answer that its
+    /// Sends a request to who listens in this run, with the API keys of this run; `None` if it follows an answer that its
     /// caller did not get.
     fn readdress(&self, to: &Target, request: &Request<Bytes>) -> Option<Request<Bytes>> {
         let mut request = request.clone();
@@ -290,16 +289,20 @@ impl Player {
                 *value = own;
             }
         }
+        let all = &self.world.runner.engine.instances;
+        let instance = |number: &usize| all.get(self.instances.get(*number)?);
         let endpoint = match to {
             Target::AsItSays => return Some(request),
             Target::Location(number) => {
                 *request.uri_mut() = self.answers.get(*number)?.location.as_ref()?.parse().ok()?;
                 return Some(request);
             }
-            Target::Flow(number, flow) => self.instances.get(*number).and_then(|id| {
-                let instance = self.world.runner.engine.instances.get(id)?;
-                instance.facts.endpoints.get(flow.as_str()).cloned()
-            }),
+            Target::Flow(number, flow) => instance(number)
+                .and_then(|instance| instance.facts.endpoints.get(flow.as_str()).cloned()),
+            Target::Instance(number) => {
+                instance(number).and_then(|instance| instance.facts.endpoint.clone())
+            }
+            Target::Shared => all.shared_endpoint(),
         };
         let target = request
             .uri()

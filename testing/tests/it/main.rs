@@ -14,6 +14,7 @@ mod fixture;
 mod front_door;
 mod instances;
 mod kept;
+mod layouts;
 mod one_path;
 mod polling;
 mod refused;

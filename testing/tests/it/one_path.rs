@@ -11,6 +11,7 @@ use lab::{
     Panic, PerKey, Signed, Slow, Status, Steps, Xml,
 };
 use runner::server::{Front, Limits, serve};
+use sdk::ConfigVars;
 use sdk::flow::Flow;
 use serde_json::json;
 use testing::report::ResponseReport;
@@ -131,6 +132,17 @@ async fn through_the_front_door() -> Result<(Vec<ResponseReport>, Timeline)> {
 
 async fn through_a_socket() -> Result<(Vec<ResponseReport>, Timeline)> {
     let (lab, instance) = simulate().await?;
+    let requests = SCRIPT.iter().map(|step| step(&instance).request());
+    let answers = over_a_socket(&lab, requests).await?;
+    lab.advance(Duration::from_mins(1)).await?;
+    Ok((answers, instance.timeline().await))
+}
+
+/// Puts the front door of a simulation on a real socket, and sends it requests one after another.
+pub(super) async fn over_a_socket<C: ConfigVars>(
+    lab: &Simulation<C>,
+    requests: impl Iterator<Item = Request<Bytes>>,
+) -> Result<Vec<ResponseReport>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -146,8 +158,7 @@ async fn through_a_socket() -> Result<(Vec<ResponseReport>, Timeline)> {
         Duration::from_secs(5),
     ));
     let mut answers = Vec::new();
-    for step in SCRIPT {
-        let request = step(&instance).request();
+    for request in requests {
         // The handler waits for the clock, which only the simulation moves.
         let response = lab.while_time_passes(exchange(address, request)).await??;
         let mut answer = ResponseReport::of(&response);
@@ -155,10 +166,9 @@ async fn through_a_socket() -> Result<(Vec<ResponseReport>, Timeline)> {
         answer.headers.remove("connection");
         answers.push(answer);
     }
-    lab.advance(Duration::from_mins(1)).await?;
     stop.send(()).map_err(|()| "the server is gone")?;
     server.await?;
-    Ok((answers, instance.timeline().await))
+    Ok(answers)
 }
 
 #[tokio::test]

@@ -177,7 +177,9 @@ impl From<DeployError> for Failure {
         let text = refusal.to_string();
         match refusal {
             DeployError::Unknown(_) | DeployError::UnknownFlow(_) => Self::not_found(text),
-            DeployError::Busy(_) | DeployError::WrongStatus(..) => Self::conflict(text),
+            DeployError::Busy(_)
+            | DeployError::WrongStatus(..)
+            | DeployError::CustomerTaken { .. } => Self::conflict(text),
             DeployError::Config(faults) => {
                 let mut failure = Self::new(StatusCode::UNPROCESSABLE_ENTITY, text);
                 failure.body.faults = faults.0.into_iter().map(Fault::from).collect();

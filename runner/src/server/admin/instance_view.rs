@@ -68,12 +68,15 @@ enum StatusView {
 pub(super) struct InstanceDetail {
     #[serde(flatten)]
     pub(super) instance: InstanceView,
-    /// The URL of each flow that a webhook starts, by flow key (W5).
+    /// The URL of each flow that a webhook starts, by flow key (W5). Flows that share an endpoint have the same; `GET
+    /// /api/integration` says how a request names its flow there.
     webhook_urls: BTreeMap<String, String>,
     /// The API keys of each flow that has some, by flow key, masked (W6).
     keys: BTreeMap<String, Vec<KeyView>>,
     /// The config values; secrets are masked.
     config: BTreeMap<String, Value>,
+    /// How many requests its customer takes within one second; 0 if there is no limit (E50).
+    rate_per_second: u32,
     /// The schedule of each flow that has one.
     schedules: Vec<ScheduleView>,
     /// How its executions have been going.
@@ -144,6 +147,10 @@ impl InstanceDetail {
                 .map(|(flow, keys)| (flow.to_string(), keys.iter().map(KeyView::from).collect()))
                 .collect(),
             config: config(instance, ports),
+            rate_per_second: instance
+                .facts
+                .rate_per_second
+                .unwrap_or(ports.settings.customer_rate_per_second),
             schedules: schedules::of(instance, runner),
             health,
             warnings: warnings(instance, ports),

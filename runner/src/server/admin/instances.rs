@@ -31,6 +31,8 @@ pub(super) struct Deploy {
     customer: Option<DeployCustomer>,
     /// The values of the config variables, as the config schema of the integration describes them.
     config: Option<Map<String, Value>>,
+    /// How many requests the customer takes within one second; 0 sets no limit. The runner's setting if it was never given (E50).
+    rate_per_second: Option<u32>,
     /// API keys by flow key, for flows that need one before they can be deployed (W6).
     #[serde(default)]
     api_keys: BTreeMap<String, Vec<String>>,
@@ -65,6 +67,7 @@ impl From<Deploy> for DeployRequest {
                 name: customer.name,
             }),
             config: deploy.config,
+            rate_per_second: deploy.rate_per_second,
             api_keys: keys
                 .map(|(flow, keys)| (FlowKey::new(flow), keys))
                 .collect(),

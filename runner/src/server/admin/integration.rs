@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Admin;
+use super::endpoint_view::EndpointView;
 use super::words;
 
 /// The integration.
@@ -22,6 +23,8 @@ pub(super) struct IntegrationView {
     name: String,
     version: String,
     description: String,
+    /// Which endpoints the webhooks come to (W2).
+    endpoint: EndpointView,
     /// The flows, in the author's order.
     flows: Vec<FlowView>,
     /// The JSON Schema of the config variables.
@@ -131,6 +134,7 @@ pub(super) async fn show(State(admin): State<Arc<Admin>>) -> Json<IntegrationVie
         name: name.clone(),
         version: version.clone(),
         description: description.clone(),
+        endpoint: EndpointView::of(&ports.integration.layout),
         flows: flows.iter().map(flow).collect(),
         config_schema: ports.integration.config_schema(),
     })

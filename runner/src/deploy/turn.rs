@@ -1,0 +1,37 @@
+//! One thing at a time happens to an instance.
+
+use std::sync::PoisonError;
+
+use sdk::id::InstanceId;
+
+use super::{DeployError, Deployer};
+
+/// The right to change an instance; the next one may when this is dropped.
+pub(super) struct Turn<'a> {
+    deployer: &'a Deployer,
+    id: InstanceId,
+}
+
+impl Deployer {
+    pub(super) fn take_turn(&self, id: &InstanceId) -> Result<Turn<'_>, DeployError> {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if busy.insert(id.clone()) {
+            Ok(Turn {
+                deployer: self,
+                id: id.clone(),
+            })
+        } else {
+            Err(DeployError::Busy(id.clone()))
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.deployer
+            .busy
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.id);
+    }
+}
