@@ -1,5 +1,8 @@
 //! The examples of `docs/guide/testing.md` and `docs/guide/authoring.md`: each is a module here, and stands in the guide as it stands here.
 
+#[path = "guide/authoring/endpoint.rs"]
+#[rustfmt::skip]
+mod authoring_endpoint;
 #[path = "guide/authoring/lifecycle.rs"]
 #[rustfmt::skip]
 #[expect(clippy::indexing_slicing, reason = "a JSON value that lacks a field gives null")]
@@ -63,8 +66,9 @@ fn the_guides_show_the_examples_that_are_tested_here_and_no_others() {
         include_str!("guide/authoring/queue.rs"),
         include_str!("guide/authoring/schedule.rs"),
         include_str!("guide/authoring/lifecycle.rs"),
+        include_str!("guide/authoring/endpoint.rs"),
     ];
-    for (guide, examples) in [(TESTING, testing), (AUTHORING, authoring)] {
+    for (guide, examples) in [(TESTING, &testing[..]), (AUTHORING, &authoring[..])] {
         for example in examples {
             let shown = guide.contains(&format!("```rust\n{example}```\n"));
             assert!(shown, "{example}");
