@@ -57,7 +57,7 @@ impl Ingress {
         let ingress = Arc::clone(self);
         Box::pin(async move {
             let page = cors::page(&ingress.ports().settings.cors_origins, &request);
-            let preflight = page.as_ref().and_then(|page| page.preflight(&request));
+            let preflight = page.as_ref().and_then(|_| cors::preflight(&request));
             let mut answer = if let Some(answer) = preflight {
                 answer
             } else if request.uri().path().starts_with(results::PATH) {

@@ -170,7 +170,40 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sdk::endpoint::SharedEndpoint;
+    use sdk::{Integration, Timestamp};
+
     use super::*;
+
+    struct Greet;
+
+    #[sdk::flow(key = "greet")]
+    impl Greet {
+        #[on_execution]
+        async fn greet(_context: &sdk::Context, name: String) -> sdk::Result<String> {
+            Ok(name)
+        }
+    }
+
+    #[test]
+    fn the_request_to_try_names_its_flow_where_flows_share_an_endpoint() {
+        let endpoint = SharedEndpoint::customer_from(Field::body("/account/id"))
+            .flow_from(Field::header("X-Flow"));
+        let integration = Integration::<()>::new("greets").flow::<Greet>();
+        let integration = integration.shared_endpoint(endpoint).build().unwrap();
+        let instance = Instance::nobody(
+            "shared-id".to_owned(),
+            Timestamp::from_millis(0),
+            &integration,
+            "https://hooks.example",
+        );
+        let flow = integration.flow("greet").unwrap();
+        let named = Named::of(&integration.layout, &instance, flow);
+        assert_eq!(named.headers, " -H 'x-flow: greet'");
+        assert_eq!(named.body["account"], json!({"id": ""}));
+        let (_, url) = open_endpoint(flow, &instance).unwrap();
+        assert_eq!(url, "https://hooks.example/trigger/shared-id");
+    }
 
     #[test]
     fn a_text_is_put_where_the_pointer_points_and_the_rest_stays() {

@@ -40,29 +40,27 @@ pub(super) fn page(origins: &[String], request: &Request<Bytes>) -> Option<Page>
     })
 }
 
-impl Page {
-    /// Answers the question that a browser asks before it sends the request itself; `None` if this is none. Nothing runs.
-    pub(super) fn preflight(&self, request: &Request<Bytes>) -> Option<Answer> {
-        let headers = request.headers();
-        if request.method() != Method::OPTIONS
-            || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
-        {
-            return None;
-        }
-        let mut answer = Response::new(Bytes::new());
-        *answer.status_mut() = StatusCode::NO_CONTENT;
-        let told = answer.headers_mut();
-        told.insert(
-            ACCESS_CONTROL_ALLOW_METHODS,
-            HeaderValue::from_static(METHODS),
-        );
-        if let Some(asked) = headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
-            told.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
-        }
-        told.insert(ACCESS_CONTROL_MAX_AGE, SECONDS);
-        Some(answer)
+/// Answers the question that a browser asks before it sends the request itself; `None` if this is none. Nothing runs.
+pub(super) fn preflight(request: &Request<Bytes>) -> Option<Answer> {
+    let headers = request.headers();
+    if request.method() != Method::OPTIONS || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+        return None;
     }
+    let mut answer = Response::new(Bytes::new());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    let told = answer.headers_mut();
+    told.insert(
+        ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static(METHODS),
+    );
+    if let Some(asked) = headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+        told.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+    }
+    told.insert(ACCESS_CONTROL_MAX_AGE, SECONDS);
+    Some(answer)
+}
 
+impl Page {
     /// Lets the page read an answer; what a flow says of this itself stays.
     pub(super) fn admit(&self, answer: &mut Answer, prefix: &str) {
         let headers = answer.headers_mut();

@@ -16,7 +16,7 @@ use super::received::{Received, check_method, check_open, into_payload, read_req
 use crate::decode::read_query;
 use crate::engine::Unrouted;
 use crate::execution::{self, Dispatch, Routed, Run};
-use crate::instance::{Instance, Listener};
+use crate::instance::{Instance, Listener, SHARED};
 use crate::record::{Function, InvokedBy};
 use crate::store::Write;
 
@@ -264,6 +264,10 @@ impl Ingress {
     ) -> Result<Received, Box<Answer>> {
         let lost = match found {
             Ok((instance, flow)) => {
+                let begun = Begun {
+                    lines: begun.lines.map(|lines| clean(lines, &instance)),
+                    ..begun
+                };
                 return Ok(Received {
                     instance,
                     flow,
@@ -284,7 +288,7 @@ impl Ingress {
                 id: begun.id.unwrap_or_else(|| ports.entropy.execution_id(now)),
                 instance: instance.id.clone(),
                 flow: FlowKey::new(by),
-                error: instance.redactor.text(&lost.log),
+                error: self.without_secrets(&instance, &lost.log),
                 begun: begun.lines,
             };
             let id = unrouted.id.clone();
@@ -296,6 +300,19 @@ impl Ingress {
             answer::name_execution(&mut refusal, &ports.settings.header_prefix, &id);
         }
         Err(Box::new(refusal))
+    }
+}
+
+impl Ingress {
+    /// Takes the secrets of an instance out of a text; those of every one if it is not known whose the text is.
+    fn without_secrets(&self, instance: &Instance, text: &str) -> String {
+        let clean = instance.redactor.text(text);
+        if instance.id.as_str() != SHARED {
+            return clean;
+        }
+        let all = self.engine.instances.all();
+        all.iter()
+            .fold(clean, |clean, instance| instance.redactor.text(&clean))
     }
 }
 
@@ -326,6 +343,18 @@ fn failed(router: &FlowParts, error: &Error) -> Lost {
         ),
         instance: None,
     }
+}
+
+/// Takes the secrets of the customer that a routing flow found out of what it logged before it did.
+fn clean(lines: Write, instance: &Instance) -> Write {
+    let Write::Log(mut lines) = lines else {
+        return lines;
+    };
+    for line in &mut lines {
+        line.text = instance.redactor.text(&line.text);
+        line.fields = instance.redactor.value(std::mem::take(&mut line.fields));
+    }
+    Write::Log(lines)
 }
 
 /// So many letters of what a request asks for are repeated.

@@ -17,12 +17,12 @@ use runner::settings::Settings;
 use runner::spawn::Runtimes;
 use runner::store::{MemoryStore, Store};
 use runner::vault::Vault;
-use sdk::{Secret, Timestamp};
+use sdk::{Integration, Secret, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::{broadcast, watch};
 
 use crate::document::Document;
-use crate::flows::{CANARY, integration};
+use crate::flows::{CANARY, Config, integration};
 
 pub(crate) const TOKEN: &str = "the-token-of-the-tests-0123456789";
 
@@ -50,10 +50,14 @@ impl Server {
     }
 
     pub(crate) async fn with(store: Arc<dyn Store>) -> Self {
+        Self::of(integration(), store).await
+    }
+
+    pub(crate) async fn of(integration: Integration<Config>, store: Arc<dyn Store>) -> Self {
         let clock = ManualClock::at("2026-03-27T16:50:00Z".parse().unwrap());
         let handle = tokio::runtime::Handle::current();
         let ports = Ports {
-            integration: integration().build().unwrap(),
+            integration: integration.build().unwrap(),
             settings: Settings::default(),
             public_url: "https://hooks.example".to_owned(),
             clock: Arc::new(clock.clone()),

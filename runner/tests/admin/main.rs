@@ -8,6 +8,8 @@ mod caller;
 #[cfg(test)]
 mod document;
 #[cfg(test)]
+mod endpoints;
+#[cfg(test)]
 mod executions;
 #[cfg(test)]
 mod flows;

@@ -114,7 +114,7 @@ fn of_instances() -> Vec<Route> {
         )
         .body::<Deploy>()
         .answers::<Deployed>(CREATED)
-        .refuses(&[TOO_LARGE, UNFIT]),
+        .refuses(&[CONFLICT, TOO_LARGE, UNFIT]),
         get(one, ("show_instance", "Shows an instance"), instances::show)
             .answers::<InstanceDetail>(OK)
             .refuses(&[NOT_FOUND]),

@@ -22,6 +22,9 @@ impl Dispatch {
         assert!(payload.header("api-key").is_none());
         let data = payload.data();
         context.log().info(format!("routing {}", data["kind"]));
+        if let Some(note) = data["note"].as_str() {
+            context.log().info(format!("with {note}"));
+        }
         let Some(directory) = payload.header("x-directory") else {
             return Err(Error::new("no directory")
                 .for_caller("say where to ask")
@@ -79,6 +82,17 @@ async fn a_routing_flow_decides_for_customer_and_flow() -> Result {
             "looking at a return",
             "taking a return"
         ]
+    );
+
+    // G10: what it logged before it knew the customer shows no secret of the customer.
+    globex.redeploy(config("widget-secret")).await?;
+    let webhook = lab.shared_webhook().api_key(KEY);
+    let webhook = webhook.header("x-directory", directory.url().as_str());
+    let report = webhook.json(json!({"kind": "orders", "note": "widget-secret"}));
+    let report = report.send().await;
+    assert_eq!(
+        log_of(&report),
+        ["routing \"orders\"", "with [secret]", "taking an order"]
     );
 
     // W3: what it names is not there.
