@@ -1,5 +1,8 @@
 //! How requests find their flow (W2): one endpoint for each flow, one for an instance, or one that all customers share.
 //!
+//! A sender that asks whether an endpoint is real (W41) must name the flow as well, or it is not answered: a query parameter, which
+//! stands in the URL that it is given, does.
+//!
 //! ```
 //! use sdk::endpoint::{Field, SharedEndpoint};
 //! use sdk::prelude::*;

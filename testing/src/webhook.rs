@@ -398,8 +398,7 @@ impl<'a, C> Webhook<'a, C> {
         let TriggerKind::Webhook(WebhookTrigger::Signed { provider, secrets }) = options.trigger
         else {
             panic!(
-                "flow `{}` checks no signature; take `signed` away, or give it `Webhook::signed_by`",
-                flow
+                "flow `{flow}` checks no signature; take `signed` away, or give it `Webhook::signed_by`"
             );
         };
         let secret = match &self.signing {

@@ -1,15 +1,20 @@
 use sdk::endpoint::{Field, SharedEndpoint};
 use sdk::prelude::*;
-use serde_json::{Value, json};
+use serde_json::json;
 use testing::Simulation;
+
+#[derive(serde::Deserialize)]
+struct Order {
+    item: u32,
+}
 
 struct Orders;
 
 #[flow(key = "orders", trigger = Webhook::unsigned())]
 impl Orders {
     #[on_execution]
-    async fn take(context: &Context, order: Value) -> Result<String> {
-        Ok(format!("{} for {}", order["item"], context.customer().name))
+    async fn take(context: &Context, order: Order) -> Result<String> {
+        Ok(format!("{} for {}", order.item, context.customer().name))
     }
 }
 
@@ -18,8 +23,8 @@ struct Returns;
 #[flow(key = "returns", trigger = Webhook::unsigned())]
 impl Returns {
     #[on_execution]
-    async fn take(_context: &Context, order: Value) -> Result<Value> {
-        Ok(order)
+    async fn take(_context: &Context, order: Order) -> Result<u32> {
+        Ok(order.item)
     }
 }
 

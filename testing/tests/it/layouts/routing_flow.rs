@@ -140,6 +140,7 @@ struct Odd;
 #[flow(key = "odd")]
 impl Odd {
     #[on_execution]
+    #[expect(clippy::panic, reason = "what panics is caught")]
     async fn decide(context: &Context<Config>, how: String) -> sdk::Result<Value> {
         match how.as_str() {
             "panic" => panic!("odd"),

@@ -1,7 +1,7 @@
 //! A shared endpoint on a real socket: the same answers and the same records as in the simulation.
 
 use http::Method;
-use sdk::Flow;
+use sdk::Flow as _;
 use serde_json::json;
 use testing::report::ResponseReport;
 use testing::{Result, Settings, SimulatedInstance, Simulation, Timeline, Webhook};
