@@ -114,12 +114,12 @@ async fn a_request_that_found_no_flow_is_looked_up_like_any_execution() {
     assert_eq!(status, 404);
     let (_, unknown) = send(&server, &url, CANARY, &json!({"account": "acme"})).await;
 
-    let list = server
+    let listed = server
         .get("/api/executions?instance=shared&status=ERROR")
         .await
         .expect(200);
-    assert_eq!(list["items"][0]["id"], lost);
-    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+    assert_eq!(listed["items"][0]["id"], lost);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1);
     let shown = server
         .get(&format!("/api/executions/{unknown}"))
         .await
