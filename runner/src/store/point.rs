@@ -24,7 +24,7 @@ macro_rules! points {
 }
 
 points! {
-    /// An execution is accepted.
+    /// An execution is accepted, or a request that found no flow is recorded as one.
     Accept => "accept",
     /// An execution that has waited starts.
     Start => "start",
@@ -48,7 +48,7 @@ points! {
     Skip => "skip",
     /// The schedules of an instance come into force.
     Timetable => "timetable",
-    /// An instance is set up, before its deploy functions run.
+    /// An instance is set up, before its deploy functions run; or the endpoint that all customers share is made.
     Deploy => "deploy",
     /// The deploy functions of an instance have ended.
     Deployed => "deployed",
