@@ -227,16 +227,13 @@ fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
     match address.segments() {
         // `::` and `::1` are their own.
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
-        // Compatible, mapped, translated (RFC 4291, RFC 2765).
-        [0, 0, 0, 0, 0 | 0xffff, 0, high, low] | [0, 0, 0, 0, 0, 0xffff, high, low] => {
-            Some(last(high, low))
-        }
-        // Translation at the edge of a network (RFC 6052).
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(last(high, low)),
-        // 6to4 (RFC 3056).
-        [0x2002, high, low, ..] => Some(last(high, low)),
-        // ISATAP (RFC 5214).
-        [.., 0 | 0x0200, 0x5efe, high, low] => Some(last(high, low)),
+        // Compatible, translated and mapped (RFC 4291, RFC 2765).
+        [0, 0, 0, 0, 0 | 0xffff, 0, high, low]
+        | [0, 0, 0, 0, 0, 0xffff, high, low]
+        // Translated at the edge of a network (RFC 6052), 6to4 (RFC 3056), ISATAP (RFC 5214).
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..]
+        | [.., 0 | 0x0200, 0x5efe, high, low] => Some(last(high, low)),
         _ => None,
     }
 }

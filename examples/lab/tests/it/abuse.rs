@@ -77,7 +77,7 @@ async fn play(server: &Server, case: &Case) -> String {
     };
     let mut received = Vec::new();
     let receiving = async {
-        let mut piece = [0; 4096];
+        let mut piece = vec![0; 4096];
         // A reset after the answer is the caller's own doing.
         while let Ok(length @ 1..) = reading.read(&mut piece).await {
             received.extend_from_slice(&piece[..length]);
