@@ -150,6 +150,7 @@ mod tests {
         (folder, vault)
     }
 
+    // E56: encrypted at rest.
     #[test]
     fn what_was_sealed_is_unsealed_with_the_same_key_file_only() {
         let (folder, vault) = vault();

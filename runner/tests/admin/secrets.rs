@@ -18,6 +18,7 @@ fn echoes() -> Value {
     })
 }
 
+// E56: not in a result, a step, a log line, the state or the payload.
 #[tokio::test]
 async fn what_a_flow_lets_slip_is_shown_without_the_secret() {
     let server = Server::start().await;
@@ -37,6 +38,7 @@ async fn what_a_flow_lets_slip_is_shown_without_the_secret() {
     assert_eq!(state.expect(200)["items"][0]["value"], "[api_secret]");
 }
 
+// E56: not in an error, a list or a metric.
 #[tokio::test]
 async fn an_error_and_every_list_are_shown_without_the_secret() {
     let server = Server::start().await;

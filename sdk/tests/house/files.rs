@@ -1,4 +1,4 @@
-//! How large a file may be, and how it is called.
+//! How large a file may be, how it is called, and which features a build has.
 
 use crate::source::{CRATES, files, read};
 
@@ -27,4 +27,24 @@ fn no_module_is_called_mod_rs() {
         .filter(|path| path.ends_with("/mod.rs"))
         .collect();
     assert!(named.is_empty(), "write `foo.rs` beside `foo/`: {named:?}");
+}
+
+/// What lets a test kill a process at a durable point (`crash-points` of `runner`) is for tests alone.
+#[test]
+fn no_build_but_that_of_a_test_can_be_told_to_crash() {
+    let mut asked = 0;
+    for folder in CRATES.iter().copied().chain(["examples"]) {
+        for manifest in files(folder, "Cargo.toml") {
+            let text = read(&manifest);
+            let (usual, for_tests) = text.split_once("[dev-dependencies]").unwrap_or((&text, ""));
+            asked += for_tests.matches("crash-points").count();
+            let mut named = usual.lines().filter(|line| line.contains("crash-points"));
+            let is_definition = |line: &str| line.starts_with("crash-points = ");
+            assert!(
+                named.all(is_definition),
+                "{manifest} asks for `crash-points`"
+            );
+        }
+    }
+    assert_eq!(asked, 1, "the tests of the lab ask for it");
 }
