@@ -56,6 +56,7 @@ impl World {
             execution,
             further,
             requests,
+            told: self.witness.told().clone(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -145,10 +146,15 @@ impl<C> SimulatedInstance<C> {
     /// # Panics
     ///
     /// There is none.
-    pub async fn last<F: Flow<Config = C>>(&self) -> ExecutionReport {
-        let last = self.executions::<F>().await.pop();
-        #[expect(clippy::panic, reason = "a test says what it expected by panicking")]
-        last.unwrap_or_else(|| panic!("flow `{}` has no execution", F::KEY))
+    #[track_caller]
+    pub fn last<F: Flow<Config = C>>(&self) -> impl Future<Output = ExecutionReport> {
+        // What is awaited does not know its caller.
+        let caller = Location::caller();
+        async move {
+            let last = self.executions::<F>().await.pop();
+            #[expect(clippy::panic, reason = "a test says what it expected by panicking")]
+            last.unwrap_or_else(|| panic!("flow `{}` has no execution ({caller})", F::KEY))
+        }
     }
 
     /// Returns what is recorded of the executions of a flow, in the order in which they were accepted.

@@ -25,6 +25,9 @@ use crate::witness::Witness;
 pub struct RequestReport {
     /// When, by the clock of the simulation.
     pub at: Timestamp,
+    /// The execution that sent it.
+    #[serde(skip)]
+    pub execution: Option<ExecutionId>,
     /// The flow that sent it.
     pub flow: String,
     /// The step from which it was sent, if it was sent from inside one.
@@ -130,6 +133,7 @@ impl RecordedOutbound {
         let target = target.map_or_else(|| "/".to_owned(), ToString::to_string);
         RequestReport {
             at: self.clock.now(),
+            execution: by.map(|by| by.execution.clone()),
             flow: by.map(|by| by.flow.to_string()).unwrap_or_default(),
             step: by.and_then(|by| by.step.clone()),
             method: request.method().to_string(),

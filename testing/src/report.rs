@@ -1,22 +1,24 @@
 //! What a simulated request or a stretch of time brought about: everything in a stable order, with ids and times that are the same in
 //! every run, so that a snapshot needs no redaction. Secrets show as the names of their config variables (G10).
 
+mod check;
 mod execution;
+mod story;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use bytes::Bytes;
 use http::Response;
 use serde::Serialize;
 use serde_json::Value;
 
+pub use self::check::Expectations;
 pub(crate) use self::execution::Recorded;
 pub use self::execution::{ExecutionReport, LogReport, StepReport};
 use crate::body::body_value;
 use crate::outbound::RequestReport;
 pub use crate::witness::StateReport;
-use crate::witness::Witness;
+use crate::witness::{Told, Witness};
 
 /// What one request brought about: the answer, the execution with its steps, state changes and log, the other executions that came of
 /// it, and the requests sent meanwhile.
@@ -33,6 +35,8 @@ pub struct Report {
     /// The requests that the instance sent to other systems meanwhile, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub requests: Vec<RequestReport>,
+    #[serde(skip)]
+    pub(crate) told: Told,
 }
 
 /// What a caller got.
@@ -86,7 +90,10 @@ impl Report {
     pub fn body<T: serde::de::DeserializeOwned>(&self) -> T {
         match serde_json::from_value(self.response.body.clone()) {
             Ok(body) => body,
-            Err(fault) => panic!("the body of the answer does not fit: {fault}\n{self}"),
+            Err(fault) => {
+                self.told.tell();
+                panic!("the body of the answer does not fit: {fault}\n{self}")
+            }
         }
     }
 
@@ -97,12 +104,7 @@ impl Report {
     /// It has another; the report is shown.
     #[track_caller]
     pub fn assert_status(&self, status: u16) -> &Self {
-        let found = self.status();
-        assert!(
-            found == status,
-            "the answer has status {found}, not {status}:\n{self}"
-        );
-        self
+        self.check(|it| it.status(status))
     }
 
     /// Demands that the request was refused with this status before anything was recorded (G6).
@@ -112,13 +114,9 @@ impl Report {
     /// It has another status, or it left something; the report is shown.
     #[track_caller]
     pub fn assert_refused(&self, status: u16) -> &Self {
-        self.assert_status(status);
         let untouched = self.execution.is_none() && self.further.is_empty();
-        assert!(
-            untouched,
-            "the request was refused and left an execution:\n{self}"
-        );
-        self
+        self.assert_status(status)
+            .check(|it| it.that(untouched, "a refusal that leaves no execution"))
     }
 
     /// Returns the execution that the answer names.
@@ -131,20 +129,11 @@ impl Report {
     pub fn execution(&self) -> &ExecutionReport {
         match &self.execution {
             Some(execution) => execution,
-            None => panic!("the answer names no execution:\n{self}"),
+            None => {
+                self.told.tell();
+                panic!("the answer names no execution:\n{self}")
+            }
         }
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&pretty(self))
-    }
-}
-
-impl fmt::Display for Timeline {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&pretty(self))
     }
 }
 
@@ -180,9 +169,4 @@ impl ResponseReport {
         self.body = witness.value(self.body);
         self
     }
-}
-
-/// Shows a report to a person.
-fn pretty(report: &impl Serialize) -> String {
-    serde_json::to_string_pretty(report).unwrap_or_default()
 }

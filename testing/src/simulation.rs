@@ -22,6 +22,7 @@ use tokio::sync::OnceCell;
 use crate::cassette::{Cassette, Deck};
 use crate::error::SimulationError;
 use crate::instance::SimulatedInstance;
+use crate::moment::Moment;
 use crate::script::Act;
 use crate::webhook::Webhook;
 use crate::world::{Lasting, World};
@@ -64,7 +65,7 @@ impl<C: ConfigVars> Simulation<C> {
         }
     }
 
-    /// Begins at another time, for example `2026-03-27T16:50:00Z`.
+    /// Begins at another [`Moment`], for example `2026-03-27T16:50:00Z`.
     ///
     /// # Panics
     ///
@@ -74,8 +75,8 @@ impl<C: ConfigVars> Simulation<C> {
         clippy::panic,
         reason = "a test whose time is wrong fails with the reason"
     )]
-    pub fn at(mut self, time: &str) -> Self {
-        self.start = match time.parse() {
+    pub fn at(mut self, time: impl Moment) -> Self {
+        self.start = match time.moment() {
             Ok(start) => start,
             Err(fault) => panic!("{fault}"),
         };
@@ -127,7 +128,7 @@ impl<C: ConfigVars> Simulation<C> {
         Ok(())
     }
 
-    /// Moves time on to this moment, for example `2026-03-29T05:00:00Z` or `2026-03-29T07:00:00+02:00`.
+    /// Moves time on to this [`Moment`]: a [`Timestamp`], or a text, for example `2026-03-29T05:00:00Z` or `2026-03-29T07:00:00+02:00`.
     ///
     /// # Errors
     ///
@@ -140,8 +141,8 @@ impl<C: ConfigVars> Simulation<C> {
         clippy::panic,
         reason = "a test whose time is wrong fails with the reason"
     )]
-    pub async fn advance_to(&self, time: &str) -> Result<(), SimulationError> {
-        let (now, target) = match time.parse::<Timestamp>() {
+    pub async fn advance_to(&self, time: impl Moment) -> Result<(), SimulationError> {
+        let (now, target) = match time.moment() {
             Ok(target) => (self.now(), target),
             Err(fault) => panic!("{fault}"),
         };
@@ -254,6 +255,15 @@ impl<C: ConfigVars> Simulation<C> {
         Ok(Arc::clone(&self.world().await?.runner))
     }
 
+    /// Tells what happened to each instance so far, a line for each thing, the last 30 executions of each. A test that fails prints it
+    /// by itself.
+    pub fn story(&self) -> String {
+        self.world
+            .get()
+            .map(|world| world.story())
+            .unwrap_or_default()
+    }
+
     async fn world(&self) -> Result<Arc<World>, SimulationError> {
         let start = || async {
             let lasting = self.made(Arc::new(MemoryStore::new()), Arc::default(), false);
@@ -299,18 +309,29 @@ impl<C> Simulation<C> {
 }
 
 impl<C> Drop for Simulation<C> {
-    /// Writes a cassette that was recorded; one that was replayed must have been played to its end.
+    /// Writes a cassette that was recorded; one that was replayed must have been played to its end. When the test fails, everything
+    /// that happened is told, unless the failure told it.
     #[expect(
         clippy::panic,
-        reason = "a test that does not do what was recorded fails with the reason"
+        clippy::print_stderr,
+        reason = "a test that does not do what was recorded fails with the reason; one that fails anyway says it beside"
     )]
     fn drop(&mut self) {
-        let world = self.world.get();
-        let deck = world.and_then(|world| world.outbound.deck());
-        if let Some(Err(fault)) = deck.map(Deck::finish)
-            && !std::thread::panicking()
-        {
-            panic!("{fault}");
+        let Some(world) = self.world.get() else {
+            return;
+        };
+        let fault = world.outbound.deck().map(Deck::finish);
+        if !std::thread::panicking() {
+            if let Some(Err(fault)) = fault {
+                panic!("{fault}");
+            }
+            return;
+        }
+        if let Some(Err(fault)) = fault {
+            eprintln!("\n{fault}");
+        }
+        if !world.witness.told().is_told() {
+            eprintln!("\nwhat happened until then:\n{}", world.story());
         }
     }
 }

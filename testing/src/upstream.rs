@@ -166,10 +166,19 @@ impl Upstream {
 }
 
 impl Drop for Upstream {
+    /// A test that fails anyway says beside it what the script lacks: that is often the reason.
+    #[expect(
+        clippy::print_stderr,
+        reason = "a failing test says why on standard error"
+    )]
     fn drop(&mut self) {
-        let verified = lock(&self.log).verified;
-        if !verified && !std::thread::panicking() {
+        if lock(&self.log).verified {
+            return;
+        }
+        if !std::thread::panicking() {
             self.verify();
+        } else if let Some(faults) = lock(&self.log).faults() {
+            eprintln!("\nthe upstream was not used as its script says:{faults}");
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use runner::instance::Instance;
@@ -39,11 +40,32 @@ struct Changes {
     all: Vec<StateReport>,
 }
 
+/// Whether a failing test has shown what happened. Clones are the same, and equal to any other: it is no part of what a report says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told(Arc<AtomicBool>);
+
+impl Told {
+    pub(crate) fn tell(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_told(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl PartialEq for Told {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
 /// What was seen of a store. Clones are the same witness.
 #[derive(Clone)]
 pub(crate) struct Witness {
     integration: BuiltIntegration,
     seen: Arc<Mutex<Seen>>,
+    told: Told,
 }
 
 #[derive(Default)]
@@ -62,7 +84,13 @@ impl Witness {
         Self {
             integration,
             seen: Arc::default(),
+            told: Told::default(),
         }
+    }
+
+    /// Returns whether a failing test has shown what happened.
+    pub(crate) fn told(&self) -> &Told {
+        &self.told
     }
 
     /// Returns what an execution changed in the state, in the order of the commit.

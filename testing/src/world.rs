@@ -1,7 +1,7 @@
 //! The world of a simulation: one runner in memory, with a clock that is moved by hand.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -24,7 +24,7 @@ use tokio::sync::{broadcast, oneshot};
 
 use crate::cassette::Deck;
 use crate::outbound::RecordedOutbound;
-use crate::report::{ExecutionReport, Recorded};
+use crate::report::{ExecutionReport, Recorded, Timeline};
 use crate::script::{Act, Address};
 use crate::tasks::Tasks;
 use crate::witness::{Witness, WitnessedStore};
@@ -32,6 +32,9 @@ use runner::clock::ManualClock;
 
 /// How the webhooks of a simulation reach it: nothing listens there.
 pub(crate) const PUBLIC_URL: &str = "https://hooks.example.test";
+
+/// How many executions of an instance a failing test tells.
+const STORY: usize = 30;
 
 /// One runner in memory.
 pub(crate) struct World {
@@ -322,6 +325,44 @@ impl World {
         let found = self.store().executions(&filter, None, u32::MAX).await;
         let newest_first = found.unwrap_or_default().into_iter();
         newest_first.rev().map(|execution| execution.id).collect()
+    }
+
+    /// Tells what happened to each instance, the latest [`STORY`] executions of each.
+    pub(crate) fn story(&self) -> String {
+        let order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let instances = order.clone();
+        drop(order);
+        let telling = async {
+            let mut story = String::new();
+            for (number, instance) in instances.iter().enumerate() {
+                let mut ids = self.accepted(instance).await;
+                let earlier = ids.len().saturating_sub(STORY);
+                ids.drain(..earlier);
+                let mut requests = self.outbound.sent_by(instance, 0);
+                let is_told =
+                    |id: &Option<ExecutionId>| id.as_ref().is_some_and(|id| ids.contains(id));
+                requests.retain(|request| is_told(&request.execution));
+                let executions = self.reports(ids).await;
+                let timeline = Timeline {
+                    executions,
+                    state: BTreeMap::new(),
+                    requests,
+                };
+                let before = match earlier {
+                    0 => String::new(),
+                    earlier => format!(" (after {earlier} earlier executions)"),
+                };
+                // Writing to a string never fails.
+                let _ = write!(story, "instance {}{before}:\n{timeline}", number + 1);
+            }
+            story
+        };
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match std::pin::pin!(telling).poll(&mut context) {
+            std::task::Poll::Ready(story) => story,
+            // A store in memory always answers at once.
+            std::task::Poll::Pending => String::new(),
+        }
     }
 
     /// Returns what is recorded of these executions.

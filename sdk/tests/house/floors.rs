@@ -77,6 +77,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
                 "body",
                 "error",
                 "fixtures",
+                "moment",
                 "multipart",
                 "script",
                 "tasks",

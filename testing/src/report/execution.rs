@@ -9,9 +9,8 @@ use sdk::id::ExecutionId;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::pretty;
 use crate::body::body_value;
-use crate::witness::{StateReport, Witness};
+use crate::witness::{StateReport, Told, Witness};
 
 /// One execution, with everything that is recorded of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -64,6 +63,8 @@ pub struct ExecutionReport {
     /// Its log.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<LogReport>,
+    #[serde(skip)]
+    pub(crate) told: Told,
 }
 
 /// A step that has ended.
@@ -142,6 +143,7 @@ impl ExecutionReport {
                 .map(|change| change.redacted(witness))
                 .collect(),
             log: log.iter().map(LogReport::of).collect(),
+            told: witness.told().clone(),
             id: execution.id,
         }
     }
@@ -153,9 +155,7 @@ impl ExecutionReport {
     /// It has failed, or it has not ended; the execution is shown.
     #[track_caller]
     pub fn assert_completed(&self) -> &Self {
-        let ended = self.result == Some(ResultType::Completed);
-        assert!(ended, "the execution has not completed:\n{}", pretty(self));
-        self
+        self.check(|it| it.completed())
     }
 
     /// Demands that the execution has failed with an error that holds this text.
@@ -165,16 +165,7 @@ impl ExecutionReport {
     /// It has not, or with another text; the execution is shown.
     #[track_caller]
     pub fn assert_failed(&self, text: &str) -> &Self {
-        let failed = self
-            .error
-            .as_ref()
-            .is_some_and(|error| error.contains(text));
-        assert!(
-            failed,
-            "the execution has not failed with `{text}`:\n{}",
-            pretty(self)
-        );
-        self
+        self.check(|it| it.failed(text))
     }
 
     /// Returns the result of a step; of the last one if there are several of the name.
@@ -188,7 +179,10 @@ impl ExecutionReport {
         let found = self.steps.iter().rev().find(|step| step.name == name);
         match found.and_then(|step| step.result.as_ref()) {
             Some(result) => result,
-            None => panic!("no result of a step `{name}`:\n{}", pretty(self)),
+            None => {
+                self.told.tell();
+                panic!("no result of a step `{name}`:\n{self}")
+            }
         }
     }
 
@@ -202,7 +196,10 @@ impl ExecutionReport {
     pub fn output<T: serde::de::DeserializeOwned>(&self) -> T {
         match serde_json::from_value(self.output.clone()) {
             Ok(output) => output,
-            Err(fault) => panic!("the result does not fit: {fault}\n{}", pretty(self)),
+            Err(fault) => {
+                self.told.tell();
+                panic!("the result does not fit: {fault}\n{self}")
+            }
         }
     }
 }

@@ -41,7 +41,11 @@ async fn a_visitor_without_a_name_is_told_what_is_missing() -> testing::Result {
 
     let report = instance.webhook::<Greet>().json(json!({})).send().await;
 
-    report.assert_status(400).execution().assert_failed("missing field `name`");
+    report.check(|it| {
+        it.status(400);
+        it.failed("missing field `name`");
+        it.requests([]);
+    });
     assert_eq!(instance.instance_state::<Greet>().get::<u32>("Ada").await, None);
     Ok(())
 }

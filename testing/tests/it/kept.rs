@@ -87,51 +87,88 @@ async fn a_timeline_tells_everything_in_order() -> Result {
     Ok(())
 }
 
-/// TH-39: a test that fails says what there was.
+/// Returns what a failing assertion says.
+fn said(fails: impl FnOnce()) -> String {
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(fails));
+    let text = panic.expect_err("a panic").downcast::<String>();
+    *text.expect("a text")
+}
+
+/// TH-39: a test that fails says what was expected, what happened instead, and everything that led to it.
 #[tokio::test]
-async fn assertions_show_the_report() -> Result {
+async fn assertions_say_what_was_expected_and_what_happened() -> Result {
     let lab = counts();
     let instance = lab.deploy(()).await?;
     let report = instance.webhook::<Counts>().json(true).send().await;
-    let said = |fails: &(dyn Fn() + std::panic::RefUnwindSafe)| {
-        let panic = std::panic::catch_unwind(fails).expect_err("a panic");
-        *panic.downcast::<String>().expect("a text")
+    let execution = report.execution();
+    let first_line = |fails: &dyn Fn()| {
+        let text = said(fails);
+        assert!(text.contains("log: info run 1"), "{text}");
+        text.lines().next().unwrap_or_default().to_owned()
     };
-    let (report, execution) = (&report, report.execution());
-    for (text, begins) in [
-        (
-            said(&|| {
-                report.assert_status(201);
-            }),
-            "the answer has status 200, not 201:\n{",
-        ),
-        (
-            said(&|| {
-                report.assert_refused(200);
-            }),
-            "the request was refused and left an execution:\n{",
-        ),
-        (
-            said(&|| {
-                execution.assert_completed();
-            }),
-            "the execution has not completed:\n{",
-        ),
-        (
-            said(&|| {
-                execution.assert_failed("something else");
-            }),
-            "the execution has not failed with `something else`:\n{",
-        ),
-        (
-            said(&|| {
-                execution.step("none");
-            }),
-            "no result of a step `none`:\n{",
-        ),
-    ] {
-        assert!(text.starts_with(begins), "{text}");
-        assert!(text.contains("after all that"), "{text}");
+    let all = [
+        first_line(&|| _ = report.assert_status(201)),
+        first_line(&|| _ = report.assert_refused(200)),
+        first_line(&|| _ = execution.assert_completed()),
+        first_line(&|| _ = execution.assert_failed("something else")),
+        first_line(&|| _ = execution.step("none")),
+    ];
+    insta::assert_snapshot!(all.join("\n"));
+    Ok(())
+}
+
+/// TH-39: all expectations that are not met are told at once, with what happened, a line for each thing.
+#[tokio::test]
+async fn all_that_is_not_as_expected_is_told_at_once() -> Result {
+    let lab = counts();
+    let instance = lab.deploy(()).await?;
+    let report = instance.webhook::<Counts>().json(false).send().await;
+    report.check(|it| {
+        it.status(200);
+        it.completed();
+        it.output(json!({"triggers": 1, "runs": 1}));
+        it.state("triggers", 1);
+        it.state("integration: runs", 1);
+        it.requests([]);
+        it.that(report.further.is_empty(), "no further execution");
+    });
+    let text = said(|| {
+        report.check(|it| {
+            it.status(202);
+            it.completed();
+            it.failed("a reason");
+            it.output(json!({"triggers": 2}));
+            it.step("one", 1);
+            it.state("triggers", 2);
+            it.state("other", 2);
+            it.requests(["POST /orders"]);
+            it.that(false, "a friendly answer");
+        });
+    });
+    // The lines of this file may move.
+    let without_line = |line: &str| match line.rsplit_once(".rs:") {
+        Some((line, _)) => format!("{line}.rs:_)"),
+        None => line.to_owned(),
+    };
+    let text: Vec<String> = text.lines().map(without_line).collect();
+    insta::assert_snapshot!(text.join("\n"));
+    Ok(())
+}
+
+/// TH-39: what a test prints that fails by an assertion of its own.
+#[tokio::test]
+async fn a_story_tells_each_instance_and_no_more_than_is_read() -> Result {
+    let lab = counts();
+    assert_eq!(lab.story(), "");
+    let instance = lab.deploy(()).await?;
+    lab.deploy_for("other", ()).await?;
+    instance.webhook::<Counts>().json(true).send().await;
+    insta::assert_snapshot!(lab.story());
+    for _ in 0..40 {
+        instance.webhook::<Counts>().json(false).send().await;
     }
+    let story = lab.story();
+    assert!(story.starts_with("instance 1 (after 11 earlier executions):\n"));
+    assert_eq!(story.matches("flow `counts`").count(), 30);
     Ok(())
 }

@@ -33,7 +33,7 @@ pub struct Greet;
 #[flow(
     key = "greet",
     trigger = Webhook::unsigned(),
-    respond = Respond::WithResult,
+    respond = Respond::Directly,
 )]
 impl Greet {
     #[on_execution]
