@@ -4,6 +4,7 @@
 //! accept. Whatever is refused before the trigger leaves nothing but a count (G6).
 
 mod answer;
+mod handshake;
 mod received;
 mod results;
 
@@ -84,8 +85,7 @@ impl Ingress {
         };
         received.check_open()?;
         received.check_key()?;
-        if let Some(answer) = received.handshake(self.ports().clock.now(), &self.ports().public_url)
-        {
+        if let Some(answer) = self.handshake(&received).await {
             return Ok(answer);
         }
         received.check_method()?;

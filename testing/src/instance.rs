@@ -333,6 +333,13 @@ impl<C> SimulatedInstance<C> {
         Arc::clone(&self.instance().config)
     }
 
+    /// What the sender brought to the endpoint of a flow (W41).
+    pub(crate) fn brought_secret(&self, flow: &str) -> Option<sdk::Secret> {
+        let instance = self.instance();
+        let brought = instance.secrets.brought.get(&FlowKey::from(flow));
+        brought.map(|secret| secret.as_str().into())
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.world.clock.now()
     }

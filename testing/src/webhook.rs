@@ -292,7 +292,9 @@ impl<'a, C> Webhook<'a, C> {
             return None;
         }
         let options = self.instance.flow_options(self.flow);
-        let TriggerKind::Webhook(WebhookTrigger::Signed { provider, secrets }) = options.trigger
+        let TriggerKind::Webhook(WebhookTrigger::Signed {
+            provider, secrets, ..
+        }) = options.trigger
         else {
             panic!(
                 "flow `{}` checks no signature; take `signed` away, or give it `Webhook::signed_by`",
@@ -304,8 +306,9 @@ impl<'a, C> Webhook<'a, C> {
             Signing::Unsigned | Signing::Right => secrets
                 .read(&*self.instance.config())
                 .into_iter()
+                .chain(self.instance.brought_secret(self.flow))
                 .next()
-                .expect("a signing secret among the config values"),
+                .expect("a signing secret among the config values, or brought by the sender"),
         };
         Some((provider.scheme, secret))
     }
