@@ -1,13 +1,23 @@
 //! Config variables: what is filled in when an integration is deployed for a customer (E54).
 
+mod bounds;
 mod reader;
+mod shape;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::fmt;
 
 use serde_json::{Map, Value, json};
 
+use self::bounds::Bounds;
 pub use self::reader::ConfigReader;
+pub use self::shape::{
+    Code, Date, Element, FieldMap, Html, Json, Language, MappedField, ObjectSelection,
+    SelectedObject, Xml,
+};
+use self::value::zoned;
 pub use self::value::{ConfigValue, PickList, Url};
 
 /// The values of an instance's config variables, by name, as the deployer gives them.
@@ -80,6 +90,7 @@ pub struct ConfigVar {
     default: Option<Value>,
     time_zone: Option<&'static str>,
     visibility: Visibility,
+    bounds: Bounds,
     secret: bool,
     required: bool,
 }
@@ -106,6 +117,7 @@ impl ConfigVar {
             default: None,
             time_zone: None,
             visibility: Visibility::Customer,
+            bounds: Bounds::default(),
             secret: T::SECRET,
             required: T::absent().is_none(),
         }
@@ -139,6 +151,34 @@ impl ConfigVar {
         self
     }
 
+    /// Sets the least that a number may be.
+    #[must_use]
+    pub fn min(mut self, least: impl Into<f64>) -> Self {
+        self.bounds.min = Some(least.into());
+        self
+    }
+
+    /// Sets the most that a number may be.
+    #[must_use]
+    pub fn max(mut self, most: impl Into<f64>) -> Self {
+        self.bounds.max = Some(most.into());
+        self
+    }
+
+    /// Sets how many characters a text, or how many items a list, must have at least.
+    #[must_use]
+    pub fn min_length(mut self, least: u32) -> Self {
+        self.bounds.min_length = Some(least);
+        self
+    }
+
+    /// Sets how many characters a text, or how many items a list, may have at most.
+    #[must_use]
+    pub fn max_length(mut self, most: u32) -> Self {
+        self.bounds.max_length = Some(most);
+        self
+    }
+
     /// Returns the name: the name of the field.
     pub fn name(&self) -> &'static str {
         self.name
@@ -161,14 +201,9 @@ impl ConfigVar {
 
     /// Gives a schedule that names no time zone the declared one.
     fn in_zone(&self, value: &Value) -> Value {
-        match (self.time_zone, value) {
-            (Some(zone), Value::String(cron)) => json!({"cron": cron, "time_zone": zone}),
-            (Some(zone), Value::Object(parts)) if !parts.contains_key("time_zone") => {
-                let mut parts = parts.clone();
-                parts.insert("time_zone".to_owned(), Value::from(zone));
-                Value::Object(parts)
-            }
-            _ => value.clone(),
+        match self.time_zone {
+            Some(zone) => zoned(value, zone),
+            None => value.clone(),
         }
     }
 
@@ -191,6 +226,7 @@ impl ConfigVar {
                 Visibility::Organization => "organization",
             };
             keys.insert("x-visibility".to_owned(), Value::from(visibility));
+            self.bounds.describe(keys);
         }
         schema
     }

@@ -84,10 +84,11 @@ pub use crate::trigger::{Trigger, Webhook};
 /// Makes config variables of the fields of a struct: implements [`ConfigVars`](trait@ConfigVars) for it.
 ///
 /// The name of a variable is that of its field, its description the doc comment. The type of a field is one that
-/// [`ConfigValue`] knows: texts, numbers, [`Url`], [`Secret`], [`Schedule`], [`Connection`], lists, pick lists; `Option` for what
-/// may be left out. What else there is to say stands in `#[config(…)]` on the field; each name there is a method of
-/// [`ConfigVar`](config::ConfigVar): `default`, `time_zone`, `visibility`. Schedules and time zones that stand there as literals are
-/// checked when the crate is compiled (E18).
+/// [`ConfigValue`] knows: texts, numbers, [`Url`], [`Secret`], [`Schedule`], [`Connection`], [`Timestamp`], [`Date`](config::Date),
+/// [`Code`](config::Code), [`ObjectSelection`](config::ObjectSelection), [`FieldMap`](config::FieldMap), any JSON, lists, maps by
+/// name, pick lists; `Option` for what may be left out. What else there is to say stands in `#[config(…)]` on the field; each name
+/// there is a method of [`ConfigVar`](config::ConfigVar): `default`, `time_zone`, `visibility`, `min`, `max`, `min_length`,
+/// `max_length`. Schedules and time zones that stand there as literals are checked when the crate is compiled (E18).
 ///
 /// ```
 /// use sdk::config::Visibility;
@@ -100,7 +101,7 @@ pub use crate::trigger::{Trigger, Webhook};
 ///     /// When the daily report is sent.
 ///     #[config(default = "0 7 * * MON-FRI", time_zone = "Europe/Paris")]
 ///     report_at: Schedule,
-///     #[config(default = 50, visibility = Visibility::Organization)]
+///     #[config(default = 50, min = 1, max = 200, visibility = Visibility::Organization)]
 ///     page_size: u32,
 /// }
 ///

@@ -45,7 +45,10 @@ impl<'a> ConfigReader<'a> {
             (None, variable) => variable.and_then(ConfigVar::default_value),
         };
         let read = match value {
-            Some(value) => T::decode(&value),
+            Some(value) => T::decode(&value).and_then(|read| {
+                let fault = variable.and_then(|variable| variable.bounds.fault(&value));
+                fault.map_or(Ok(read), Err)
+            }),
             None => T::absent().ok_or_else(|| "is missing".to_owned()),
         };
         read.map_err(|text| {

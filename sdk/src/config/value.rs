@@ -112,13 +112,37 @@ impl ConfigValue for Schedule {
         Ok(schedule)
     }
 
+    /// With its time zone, also where it is UTC: its variable may declare another one for those that name none.
     fn encode(&self) -> Value {
-        json!(self)
+        zoned(&json!(self), self.time_zone())
     }
 
     fn schema() -> Value {
         json!({"type": ["string", "object"], "format": "cron"})
     }
+}
+
+/// Gives a written schedule that names no time zone this one.
+pub(super) fn zoned(schedule: &Value, zone: &str) -> Value {
+    let parts = match schedule {
+        Value::Object(parts) => parts.clone(),
+        Value::String(text) => {
+            let interval = text.trim().split_once(' ');
+            let interval = interval.filter(|(every, _)| every.eq_ignore_ascii_case("every"));
+            let (kind, value) = match interval {
+                Some((_, interval)) => ("every", Value::from(interval)),
+                None if text.trim().eq_ignore_ascii_case("once") => ("once", Value::from(true)),
+                None => ("cron", Value::from(text.as_str())),
+            };
+            Map::from_iter([(kind.to_owned(), value)])
+        }
+        other => return other.clone(),
+    };
+    let mut parts = parts;
+    parts
+        .entry("time_zone")
+        .or_insert_with(|| Value::from(zone));
+    Value::Object(parts)
 }
 
 /// An address on the web: `http` or `https`, with a host.
