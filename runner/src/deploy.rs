@@ -196,8 +196,8 @@ impl Deployer {
         })
     }
 
-    /// Takes an instance away: endpoints and schedules off, every `#[on_instance_remove]`, the flows that a removal triggers, then what
-    /// still waits or runs is cancelled, and state and secrets are erased (E52). When a function fails the instance stays, closed, so that it can be removed again; `force`
+    /// Takes an instance away: endpoints and schedules off, every `#[on_instance_remove]`, the flows that a removal triggers. What these
+    /// start gets its time, whatever else still waits or runs is cancelled, then state and secrets are erased (E52). When a function fails the instance stays, closed, so that it can be removed again; `force`
     /// erases it all the same.
     ///
     /// # Errors
@@ -205,6 +205,7 @@ impl Deployer {
     /// There is no such instance, something else happens to it, or the store cannot take it.
     pub async fn remove(&self, id: &InstanceId, force: bool) -> Result<DeployReport, DeployError> {
         let _turn = self.take_turn(id)?;
+        let began_at = self.engine.ports.clock.now();
         self.timer.remove(id);
         let instance = self
             .change(id, Point::Remove, |facts, _| {
@@ -217,7 +218,7 @@ impl Deployer {
         }
         let failed = functions.iter().any(LifecycleEnd::failed);
         if !failed || force {
-            self.engine.cancel_all_of(id).await?;
+            self.clear_out(id, began_at).await?;
             let erase = Write::EraseInstance(id.clone());
             self.engine
                 .ports

@@ -1,11 +1,12 @@
 //! Runs the lifecycle functions of an instance, and the flows that its deploy or removal triggers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use sdk::Payload;
-use sdk::id::{ExecutionId, FlowKey};
+use sdk::id::{ExecutionId, FlowKey, InstanceId};
 use sdk::integration::FlowParts;
 use sdk::trigger::TriggerKind;
+use sdk::{Payload, Timestamp};
 
 use super::{DeployError, Deployer};
 use crate::engine::{Accepted, Invocation, Outcome};
@@ -129,6 +130,22 @@ impl Deployer {
             );
         }
         Ok(ends)
+    }
+
+    /// Waits for what the remove functions have started, which is part of the cleaning up, for as long as a lifecycle function may take;
+    /// then cancels everything of the instance that has not ended (E52).
+    pub(super) async fn clear_out(
+        &self,
+        instance: &InstanceId,
+        began_at: Timestamp,
+    ) -> Result<(), DeployError> {
+        let limit = Duration::from_secs(self.engine.ports.settings.lifecycle_seconds);
+        let deadline = self.engine.ports.clock.now() + limit;
+        self.engine
+            .wait_for_all_since(instance, began_at, deadline)
+            .await?;
+        self.engine.cancel_all_of(instance).await?;
+        Ok(())
     }
 
     /// Starts the flows with a trigger of this kind, all at once, and waits for none (E51).

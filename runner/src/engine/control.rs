@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use sdk::Timestamp;
 use sdk::id::{ExecutionId, InstanceId};
 use tokio::sync::oneshot;
 
 use super::recovery::{Found, PAGE};
 use super::{AcceptError, Engine, Job, Outcome, lock};
+use crate::clock;
 use crate::lane::LaneId;
 use crate::record::{
     CallerError, Execution, Function, InvokedBy, PendingState, ResultType, Status, StepRecord,
@@ -112,6 +114,38 @@ impl Engine {
                 recorded: true,
             },
         );
+        Ok(())
+    }
+
+    /// Waits until what was accepted for an instance since then has ended, but for what waits for its retry; until `deadline` at most.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub async fn wait_for_all_since(
+        &self,
+        instance: &InstanceId,
+        since: Timestamp,
+        deadline: Timestamp,
+    ) -> StoreResult<()> {
+        for status in [Status::Queued, Status::Running] {
+            let filter = ExecutionFilter {
+                instance: Some(instance.clone()),
+                status: Some(status),
+                since: Some(since),
+                ..ExecutionFilter::default()
+            };
+            let store = &self.ports.store;
+            for execution in store.executions(&filter, None, PAGE).await? {
+                // The waiter is there before the store is asked: its end is seen whichever way it comes.
+                let outcome = self.wait_for(&execution.id);
+                let found = store.execution(&execution.id).await?;
+                if found.is_some_and(|found| !found.status.is_final()) {
+                    let _ = clock::until(&*self.ports.clock, deadline, outcome).await;
+                }
+                self.tidy_waiters(&execution.id);
+            }
+        }
         Ok(())
     }
 

@@ -45,6 +45,23 @@ impl Lines {
     }
 }
 
+struct Cleans;
+
+#[flow(key = "cleans")]
+impl Cleans {
+    #[on_instance_remove]
+    async fn remove(context: &Context<Config>) -> sdk::Result<()> {
+        context.start::<Cleans>(&json!("in the background")).await?;
+        Ok(())
+    }
+
+    #[on_execution]
+    async fn clean(context: &Context<Config>, what: String) -> sdk::Result<String> {
+        context.sleep(seconds(20)).await;
+        Ok(what)
+    }
+}
+
 async fn deployed(lab: &Simulation<Config>) -> Result<SimulatedInstance<Config>> {
     let instance = lab.deploy(config("wrong")).await?;
     instance.webhook::<Tries>().send().await;
@@ -55,7 +72,8 @@ async fn deployed(lab: &Simulation<Config>) -> Result<SimulatedInstance<Config>>
 }
 
 fn lab() -> Simulation<Config> {
-    Simulation::of(Integration::new("i").flow::<Tries>().flow::<Lines>())
+    let integration = Integration::new("i").flow::<Tries>();
+    Simulation::of(integration.flow::<Lines>().flow::<Cleans>())
 }
 
 /// E50, E21: a retry and what waits for its turn run with the config of the last deploy; what runs keeps the one that it began with.
@@ -82,14 +100,21 @@ async fn what_waits_through_a_redeploy_runs_with_the_new_config() -> Result {
 async fn what_waits_or_runs_ends_when_its_instance_is_removed() -> Result {
     let lab = lab();
     let instance = deployed(&lab).await?;
+    for _ in 0..4 {
+        instance.webhook::<Lines>().send().await;
+    }
     instance.remove().await?;
-    let (error, canceled) = (ResultType::Error, ResultType::Canceled);
+    let (error, completed) = (ResultType::Error, ResultType::Completed);
+    let canceled = ResultType::Canceled;
     let before = results(&instance.executions::<Tries>().await);
     assert_eq!(before, [error, canceled]);
     lab.advance(minutes(10)).await?;
     assert_eq!(results(&instance.executions::<Tries>().await), before);
-    let lines = instance.executions::<Lines>().await;
-    assert_eq!(results(&lines), [canceled, canceled]);
+    let lines = results(&instance.executions::<Lines>().await);
+    assert_eq!(lines.last(), Some(&canceled));
+    let cleaned = instance.executions::<Cleans>().await;
+    assert_eq!(results(&cleaned), [completed, completed]);
+    assert_eq!(cleaned[1].output, "in the background");
     let store = &lab.runner().await?.engine.ports.store;
     assert_eq!(store.state_size(instance.id()).await?, 0);
     Ok(())
