@@ -141,6 +141,10 @@ pub(super) fn functions_of(answer: &Value) -> Table {
 /// Shows an instance to people.
 pub(super) fn show(console: &mut Console<'_>, detail: &Value) {
     let field = |pointer: &str| text(detail.pointer(pointer));
+    let rate = match detail.get("rate_per_second").and_then(Value::as_u64) {
+        None | Some(0) => "not limited".to_owned(),
+        Some(most) => format!("at most {most} requests per second"),
+    };
     console.fields(&[
         ("id", field("/id")),
         ("name", field("/name")),
@@ -149,6 +153,7 @@ pub(super) fn show(console: &mut Console<'_>, detail: &Value) {
         ("version", field("/version")),
         ("first deployed at", field("/first_deployed_at")),
         ("deployed at", field("/deployed_at")),
+        ("rate", rate),
         ("health", health(detail)),
     ]);
     let mut endpoints = Table::new(&["FLOW", "URL"]);

@@ -18,6 +18,7 @@ use crate::engine::Unrouted;
 use crate::execution::{self, Dispatch, Routed, Run};
 use crate::instance::{Instance, Listener, SHARED};
 use crate::record::{Function, InvokedBy};
+use crate::redaction::Redactor;
 use crate::store::Write;
 
 /// What was done of a request before its flow was known.
@@ -265,7 +266,7 @@ impl Ingress {
         let lost = match found {
             Ok((instance, flow)) => {
                 let begun = Begun {
-                    lines: begun.lines.map(|lines| clean(lines, &instance)),
+                    lines: (begun.lines).map(|lines| clean(lines, &[instance.redactor.clone()])),
                     ..begun
                 };
                 return Ok(Received {
@@ -284,12 +285,13 @@ impl Ingress {
         let mut refusal = answer::error(lost.status, &instance.redactor.text(&lost.text));
         let most = ports.settings.unrouted_per_minute;
         if most > 0 && self.unrouted.take(&asking.endpoint, most, now) {
+            let redactors = self.redactors(&instance, &asking.request);
             let unrouted = Unrouted {
                 id: begun.id.unwrap_or_else(|| ports.entropy.execution_id(now)),
                 instance: instance.id.clone(),
                 flow: FlowKey::new(by),
-                error: self.without_secrets(&instance, &lost.log),
-                begun: begun.lines,
+                error: clean_text(&lost.log, &redactors),
+                begun: begun.lines.map(|lines| clean(lines, &redactors)),
             };
             let id = unrouted.id.clone();
             if let Err(fault) = self.engine.record_unrouted(unrouted).await {
@@ -304,15 +306,16 @@ impl Ingress {
 }
 
 impl Ingress {
-    /// Takes the secrets of an instance out of a text; those of every one if it is not known whose the text is.
-    fn without_secrets(&self, instance: &Instance, text: &str) -> String {
-        let clean = instance.redactor.text(text);
-        if instance.id.as_str() != SHARED {
-            return clean;
+    /// Returns what takes the credentials of a request out of a text, and the secrets of an instance; those of every one if it is not
+    /// known whose the text is.
+    fn redactors(&self, instance: &Instance, request: &Request<Bytes>) -> Vec<Redactor> {
+        let query = read_query(request.uri().query());
+        let mut redactors = vec![instance.redactor.and_request(request.headers(), &query)];
+        if instance.id.as_str() == SHARED {
+            let all = self.engine.instances.all();
+            redactors.extend(all.iter().map(|instance| instance.redactor.clone()));
         }
-        let all = self.engine.instances.all();
-        all.iter()
-            .fold(clean, |clean, instance| instance.redactor.text(&clean))
+        redactors
     }
 }
 
@@ -345,16 +348,23 @@ fn failed(router: &FlowParts, error: &Error) -> Lost {
     }
 }
 
-/// Takes the secrets of the customer that a routing flow found out of what it logged before it did.
-fn clean(lines: Write, instance: &Instance) -> Write {
+/// Takes secrets out of what a routing flow logged before it was known whose they are.
+fn clean(lines: Write, redactors: &[Redactor]) -> Write {
     let Write::Log(mut lines) = lines else {
         return lines;
     };
     for line in &mut lines {
-        line.text = instance.redactor.text(&line.text);
-        line.fields = instance.redactor.value(std::mem::take(&mut line.fields));
+        line.text = clean_text(&line.text, redactors);
+        let fields = std::mem::take(&mut line.fields);
+        let clean = |fields, redactor: &Redactor| redactor.value(fields);
+        line.fields = redactors.iter().fold(fields, clean);
     }
     Write::Log(lines)
+}
+
+fn clean_text(text: &str, redactors: &[Redactor]) -> String {
+    let clean = |text: String, redactor: &Redactor| redactor.text(&text);
+    redactors.iter().fold(text.to_owned(), clean)
 }
 
 /// So many letters of what a request asks for are repeated.

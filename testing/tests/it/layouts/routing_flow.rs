@@ -95,6 +95,14 @@ async fn a_routing_flow_decides_for_customer_and_flow() -> Result {
         ["routing \"orders\"", "with [secret]", "taking an order"]
     );
 
+    let webhook = lab
+        .shared_webhook()
+        .api_key(KEY)
+        .header("x-directory", "nowhere");
+    let report = webhook.json(json!({"kind": "orders", "note": "widget-secret"}));
+    let log = log_of(&report.send().await).join("\n");
+    assert!(log.contains("with [secret]"), "of whoever it is: {log}");
+
     // W3: what it names is not there.
     let report = send("refunds").send().await;
     report.assert_status(404);
