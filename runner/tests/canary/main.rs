@@ -2,6 +2,14 @@
 //!
 //! Without the harness of cargo, because the server is this binary too.
 #![cfg(feature = "server")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test, although it has no harness"
+)]
 
 mod flows;
 mod search;

@@ -35,10 +35,10 @@ pub(crate) fn open(address: &str, line: &str, headers: &[String], body: &str) ->
     stream
         .set_read_timeout(Some(Duration::from_secs(30)))
         .unwrap();
-    let headers: String = headers
-        .iter()
-        .map(|header| format!("{header}\r\n"))
-        .collect();
+    let mut headers = headers.join("\r\n");
+    if !headers.is_empty() {
+        headers.push_str("\r\n");
+    }
     let length = body.len();
     let head = format!(
         "{line} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
