@@ -142,21 +142,22 @@ impl Deployer {
         request: DeployRequest,
     ) -> Result<DeployReport, DeployError> {
         let now = self.engine.ports.clock.now();
-        let existing = match &id {
-            Some(id) => Some(
-                self.engine
-                    .instances
-                    .get(id)
-                    .ok_or_else(|| DeployError::Unknown(id.clone()))?,
-            ),
-            None => None,
-        };
+        if let Some(id) = id
+            .as_ref()
+            .filter(|id| self.engine.instances.get(id).is_none())
+        {
+            return Err(DeployError::Unknown(id.clone()));
+        }
         let id = id.unwrap_or_else(|| self.engine.ports.entropy.instance_id(now));
         let _turn = self.take_turn(&id)?;
+        let existing = self.engine.instances.get(&id);
         let _alone = self.take_customer(&id, existing.as_deref(), &request)?;
         self.share().await?;
+        let changing = self.engine.changing.lock().await;
+        let existing = self.engine.instances.get(&id);
         let instance = Arc::new(self.instance(id, existing.as_deref(), request)?);
         self.keep(Arc::clone(&instance), Point::Deploy).await?;
+        drop(changing);
         // A schedule that has changed must not fire on the old config while the deploy functions run.
         self.timer.remove(&instance.id);
         let functions = self.run_deploy_functions(&instance).await?;
@@ -387,8 +388,11 @@ impl Deployer {
                 _ => before.resumed_at,
             }),
             timetable: before.and_then(|before| before.timetable.clone()),
+            verified: before
+                .map(|before| before.verified.clone())
+                .unwrap_or_default(),
         };
-        let secrets = InstanceSecrets { values, keys };
+        let secrets = InstanceSecrets::deployed(values, keys, existing);
         Ok(Instance::new(
             id,
             facts,
@@ -417,6 +421,7 @@ impl Deployer {
         point: Point,
         change: impl FnOnce(&mut InstanceFacts, &mut InstanceSecrets),
     ) -> Result<Arc<Instance>, DeployError> {
+        let _changing = self.engine.changing.lock().await;
         let before = self
             .engine
             .instances
@@ -440,8 +445,10 @@ impl Deployer {
     }
 
     async fn schedule(&self, instance: &Arc<Instance>) -> Result<Arc<Instance>, DeployError> {
+        let _changing = self.engine.changing.lock().await;
+        let current = self.engine.instances.get(&instance.id);
         self.timer
-            .put(instance)
+            .put(current.as_ref().unwrap_or(instance))
             .await
             .map_err(|refusal| match refusal {
                 TimerError::Schedules(faults) => DeployError::of_schedules(faults),

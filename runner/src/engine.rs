@@ -46,6 +46,8 @@ pub struct Engine {
     pub ports: Arc<Ports>,
     /// The instances that exist.
     pub instances: Arc<Instances>,
+    /// Held by whoever reads an instance, changes it and stores it, so that no change is lost to another.
+    pub changing: tokio::sync::Mutex<()>,
     /// What it has counted since it was made.
     pub counts: Counts,
     /// Itself, for the executions that call other flows.
@@ -196,6 +198,7 @@ impl Engine {
             me: Weak::clone(me),
             ports,
             instances,
+            changing: tokio::sync::Mutex::default(),
             counts,
             lanes,
             running: Mutex::default(),

@@ -72,6 +72,20 @@ pub struct InstanceFacts {
     /// Since when it has its schedules; [`Timer::put`](crate::timer::Timer::put) writes it, a deploy carries it over (E12).
     #[serde(default)]
     pub timetable: Option<Timetable>,
+    /// Which senders have verified the endpoint of a flow by a handshake (W41).
+    #[serde(default)]
+    pub verified: BTreeMap<FlowKey, Verification>,
+}
+
+/// That a sender has found the endpoint of a flow to be there: "endpoint verified by Slack" (W41).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    /// The sender.
+    pub by: String,
+    /// The handshake by which it did.
+    pub handshake: String,
+    /// When it did so first; a later one is noted once a day.
+    pub at: Timestamp,
 }
 
 /// What is secret about an instance.
@@ -81,6 +95,27 @@ pub struct InstanceSecrets {
     pub values: ConfigValues,
     /// The API keys of each flow, oldest first.
     pub keys: BTreeMap<FlowKey, Vec<ApiKey>>,
+    /// The signing secrets that senders brought to the endpoints of flows (W41).
+    #[serde(default)]
+    pub brought: BTreeMap<FlowKey, String>,
+}
+
+impl InstanceSecrets {
+    /// Puts those of a deploy together. What a sender brought is carried over; what it brought during a deploy that failed is forgotten,
+    /// since the next one subscribes anew.
+    pub fn deployed(
+        values: ConfigValues,
+        keys: BTreeMap<FlowKey, Vec<ApiKey>>,
+        before: Option<&Instance>,
+    ) -> Self {
+        let before = before.filter(|before| before.facts.status != InstanceStatus::DeployFailed);
+        let brought = before.map(|before| before.secrets.brought.clone());
+        Self {
+            values,
+            keys,
+            brought: brought.unwrap_or_default(),
+        }
+    }
 }
 
 /// One API key of a flow (W6).
@@ -166,6 +201,7 @@ impl Instance {
             .map(|key| &key.key)
             .chain(organization_keys(integration))
             .map(|key| ("api_key".to_owned(), key.clone()))
+            .chain(brought(&secrets))
             .collect();
         let redactor = Redactor::new(&integration.variables, &secrets.values, &api_keys);
         let (webhook_urls, webhook_api_keys) = (Arc::new(urls), Arc::new(keys));
@@ -226,6 +262,11 @@ impl Instance {
             public_url,
         ))
     }
+}
+
+fn brought(secrets: &InstanceSecrets) -> impl Iterator<Item = (String, String)> {
+    let secrets = secrets.brought.values();
+    secrets.map(|secret| ("signing_secret".to_owned(), secret.clone()))
 }
 
 fn organization_keys(integration: &BuiltIntegration) -> impl Iterator<Item = &String> {

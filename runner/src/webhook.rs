@@ -5,6 +5,7 @@
 
 mod answer;
 mod cors;
+mod handshake;
 mod received;
 mod results;
 mod routing;
@@ -84,7 +85,7 @@ impl Ingress {
         let path = read_path(request.uri().path())
             .map_err(|fault| Box::new(answer::error(fault.status(), &fault.to_string())))?;
         let received = self.find(path.endpoint, path.fragment, request).await?;
-        if let Some(answer) = self.check(&received)? {
+        if let Some(answer) = self.check(&received).await? {
             return Ok(answer);
         }
         self.check_customer_rate(&received)?;
@@ -92,11 +93,11 @@ impl Ingress {
     }
 
     /// The checks of a flow and its instance, in the order of the contract; `Some` is the answer to a handshake.
-    fn check(&self, received: &Received) -> Result<Option<Answer>, Box<Answer>> {
+    async fn check(&self, received: &Received) -> Result<Option<Answer>, Box<Answer>> {
         let (now, public_url) = (self.ports().clock.now(), &self.ports().public_url);
         check_open(&received.instance)?;
         received.check_key()?;
-        if let Some(answer) = received.handshake(now, public_url) {
+        if let Some(answer) = self.handshake(received).await {
             return Ok(Some(answer));
         }
         check_method(&received.request)?;

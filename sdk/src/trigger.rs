@@ -43,19 +43,33 @@ pub enum WebhookTrigger {
         provider: Box<Provider>,
         /// Where the secrets come from.
         secrets: SecretSource,
+        /// Where the verify tokens come from, for senders that ask for one; none if the author named no variable.
+        tokens: SecretSource,
     },
 }
 
 type FromConfig<T> = Arc<dyn Fn(&dyn Any) -> T + Send + Sync>;
 
-/// Reads the signing secrets from the config variables.
+/// Where secrets come from: config variables, or the sender itself.
 #[derive(Clone)]
-pub struct SecretSource(FromConfig<Vec<Secret>>);
+pub struct SecretSource(Option<FromConfig<Vec<Secret>>>);
 
 impl SecretSource {
-    /// Reads the secrets; `config` is the `Arc`'s content that [`ConfigVars::decode`](crate::ConfigVars::decode) gave.
+    /// Reads the secrets; `config` is the `Arc`'s content that [`ConfigVars::decode`](crate::ConfigVars::decode) gave. None if they do
+    /// not come from there.
     pub fn read(&self, config: &(dyn Any + Send + Sync)) -> Vec<Secret> {
-        (self.0)(config)
+        self.0.as_ref().map(|read| read(config)).unwrap_or_default()
+    }
+
+    /// Says whether no config variable holds the secrets. Of signing secrets it means that the sender brings one in a handshake (W41).
+    pub fn is_outside_config(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn variables<C: 'static>(read: impl Fn(&C) -> Vec<Secret> + Send + Sync + 'static) -> Self {
+        let read =
+            move |config: &dyn Any| config.downcast_ref::<C>().map(&read).unwrap_or_default();
+        Self(Some(Arc::new(read)))
     }
 }
 
@@ -176,16 +190,46 @@ impl Webhook {
         Self::signed(provider.into(), move |config| secrets(config).clone())
     }
 
+    /// As [`signed_by`](Self::signed_by), for senders that ask for a verify token before their first delivery
+    /// ([`meta`](crate::signature::providers::meta)). The customer chooses the token and gives it to both sides; it travels in URLs,
+    /// so it is not the signing secret (W41).
+    pub fn signed_and_verified_by<C: 'static>(
+        provider: impl Into<Provider>,
+        secret: fn(&C) -> &Secret,
+        token: fn(&C) -> &Secret,
+    ) -> Trigger<C> {
+        let secrets = SecretSource::variables(move |config| vec![secret(config).clone()]);
+        let tokens = SecretSource::variables(move |config| vec![token(config).clone()]);
+        Self::checked(provider.into(), secrets, tokens)
+    }
+
+    /// As [`signed_by`](Self::signed_by), for senders that bring the secret themselves, in a handshake
+    /// ([`asana`](crate::signature::providers::asana)). The first one that is brought to the endpoint is kept, encrypted, and never
+    /// replaced; until then every delivery is refused (W41, W43).
+    pub fn signed_by_secret_of<C: 'static>(provider: impl Into<Provider>) -> Trigger<C> {
+        Self::checked(provider.into(), SecretSource(None), SecretSource(None))
+    }
+
     fn signed<C: 'static>(
         provider: Provider,
         secrets: impl Fn(&C) -> Vec<Secret> + Send + Sync + 'static,
     ) -> Trigger<C> {
-        let read =
-            move |config: &dyn Any| config.downcast_ref::<C>().map(&secrets).unwrap_or_default();
-        let secrets = SecretSource(Arc::new(read));
+        Self::checked(
+            provider,
+            SecretSource::variables(secrets),
+            SecretSource(None),
+        )
+    }
+
+    fn checked<C: 'static>(
+        provider: Provider,
+        secrets: SecretSource,
+        tokens: SecretSource,
+    ) -> Trigger<C> {
         Trigger::of(TriggerKind::Webhook(WebhookTrigger::Signed {
             provider: Box::new(provider),
             secrets,
+            tokens,
         }))
     }
 }

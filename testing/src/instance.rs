@@ -269,6 +269,13 @@ impl<C> SimulatedInstance<C> {
         Arc::clone(&self.instance().config)
     }
 
+    /// What the sender brought to the endpoint of a flow (W41).
+    pub(crate) fn brought_secret(&self, flow: &str) -> Option<sdk::Secret> {
+        let instance = self.instance();
+        let brought = instance.secrets.brought.get(flow);
+        brought.map(|secret| secret.as_str().into())
+    }
+
     #[expect(
         clippy::expect_used,
         reason = "a test that uses a removed instance fails with the reason"

@@ -395,7 +395,9 @@ impl<'a, C> Webhook<'a, C> {
             panic!("the webhook names no flow; say with `signed_for` whose sender signs");
         };
         let options = instance.flow_options(flow);
-        let TriggerKind::Webhook(WebhookTrigger::Signed { provider, secrets }) = options.trigger
+        let TriggerKind::Webhook(WebhookTrigger::Signed {
+            provider, secrets, ..
+        }) = options.trigger
         else {
             panic!(
                 "flow `{flow}` checks no signature; take `signed` away, or give it `Webhook::signed_by`"
@@ -406,8 +408,9 @@ impl<'a, C> Webhook<'a, C> {
             Signing::Unsigned | Signing::Right => secrets
                 .read(&*instance.config())
                 .into_iter()
+                .chain(instance.brought_secret(flow))
                 .next()
-                .expect("a signing secret among the config values"),
+                .expect("a signing secret among the config values, or brought by the sender"),
         };
         Some((provider.scheme, secret))
     }

@@ -178,8 +178,17 @@ pub(super) fn show(console: &mut Console<'_>, detail: &Value) {
 
 fn health(detail: &Value) -> String {
     let count = |name: &str| text(detail.pointer(&format!("/health/{name}")));
+    let verified = detail.pointer("/health/verified").and_then(Value::as_array);
+    let verified: String = verified
+        .into_iter()
+        .flatten()
+        .map(|endpoint| {
+            let part = |name| text(endpoint.get(name));
+            format!("; endpoint of {} verified by {}", part("flow"), part("by"))
+        })
+        .collect();
     format!(
-        "{}: of the latest executions {} ended well, {} badly, {} run or wait; {} dead letters",
+        "{}: of the latest executions {} ended well, {} badly, {} run or wait; {} dead letters{verified}",
         count("state"),
         count("succeeded"),
         count("failed"),

@@ -39,6 +39,7 @@ impl Instance {
             first_deploys: Vec::new(),
             resumed_at: None,
             timetable: None,
+            verified: BTreeMap::new(),
         };
         let secrets = InstanceSecrets::default();
         let config = Arc::new(());

@@ -60,7 +60,7 @@ points! {
     Pause => "pause",
     /// An instance is resumed.
     Resume => "resume",
-    /// The API keys of an instance change.
+    /// The keys of an instance change: API keys, and what a sender brought or showed in a handshake.
     Keys => "keys",
     /// State is cleared by hand.
     ClearState => "clear_state",

@@ -7,6 +7,7 @@ use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, StatusCode, request};
 use sdk::integration::FlowParts;
 use sdk::options::Security;
+use sdk::signature::Provider;
 use sdk::trigger::{TriggerKind, WebhookTrigger};
 use sdk::{Body, Payload, Secret, Timestamp};
 use subtle::ConstantTimeEq as _;
@@ -16,7 +17,7 @@ use super::routing::Begun;
 use crate::decode::{BodyLimits, read_body, read_query};
 use crate::envelope::content_encoding;
 use crate::instance::{Instance, InstanceStatus};
-use crate::signature::{HandshakeKeys, HandshakeOutcome, SignedRequest, answer_handshake, verify};
+use crate::signature::{SignedRequest, verify};
 
 /// A request at an endpoint that exists.
 pub(super) struct Received {
@@ -85,58 +86,15 @@ impl Received {
         }
     }
 
-    /// Answers a sender that asks whether the endpoint is real (W41).
-    pub(super) fn handshake(&self, now: Timestamp, public_url: &str) -> Option<Answer> {
-        let TriggerKind::Webhook(WebhookTrigger::Signed { provider, secrets }) =
-            &self.flow.options.trigger
-        else {
-            return None;
-        };
-        let signing = secrets.read(&*self.instance.config);
-        let url = self.url(public_url);
-        let keys = HandshakeKeys {
-            signing: &signing,
-            tokens: &[],
-        };
-        let answer = answer_handshake(provider, keys, &self.signed_request(&url), now)?;
-        let (flow, handshake, sender) = (
-            self.flow.options.key,
-            answer.handshake.as_str(),
-            answer.provider.as_str(),
-        );
-        match answer.outcome {
-            // A secret that the sender chooses cannot be kept yet, so the handshake is not answered: it fails closed.
-            HandshakeOutcome::SecretBrought(_) => {
-                tracing::warn!(
-                    flow,
-                    handshake,
-                    "a sender brought its own secret, which is not supported; set it as a config variable"
-                );
-                None
-            }
-            HandshakeOutcome::Refused => {
-                tracing::warn!(flow, handshake, "a handshake was refused");
-                Some(answer.response)
-            }
-            _ => {
-                tracing::info!(flow, handshake, "endpoint verified by {sender}");
-                Some(answer.response)
-            }
-        }
-    }
-
     /// Refuses a request whose signature over the raw bytes does not fit (W40). Which check failed is for our log alone.
     pub(super) fn check_signature(
         &self,
         now: Timestamp,
         public_url: &str,
     ) -> Result<(), Box<Answer>> {
-        let TriggerKind::Webhook(WebhookTrigger::Signed { provider, secrets }) =
-            &self.flow.options.trigger
-        else {
+        let Some((provider, secrets)) = self.signing() else {
             return Ok(());
         };
-        let secrets: Vec<Secret> = secrets.read(&*self.instance.config);
         let url = self.url(public_url);
         match verify(&provider.scheme, &secrets, &self.signed_request(&url), now) {
             Ok(_) => Ok(()),
@@ -148,7 +106,24 @@ impl Received {
         }
     }
 
-    fn signed_request<'a>(&'a self, url: &'a str) -> SignedRequest<'a> {
+    /// Returns who signs the request and the secrets by which it is verified: those of the config variables, or the one that the sender
+    /// brought.
+    pub(super) fn signing(&self) -> Option<(&Provider, Vec<Secret>)> {
+        let TriggerKind::Webhook(WebhookTrigger::Signed {
+            provider, secrets, ..
+        }) = &self.flow.options.trigger
+        else {
+            return None;
+        };
+        if secrets.is_outside_config() {
+            let brought = self.instance.secrets.brought.get(self.flow.options.key);
+            let brought = brought.map(|secret| Secret::from(secret.as_str()));
+            return Some((provider, brought.into_iter().collect()));
+        }
+        Some((provider, secrets.read(&*self.instance.config)))
+    }
+
+    pub(super) fn signed_request<'a>(&'a self, url: &'a str) -> SignedRequest<'a> {
         SignedRequest {
             method: self.request.method(),
             url,

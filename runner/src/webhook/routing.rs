@@ -155,7 +155,7 @@ impl Ingress {
             request: asking.request.clone(),
             begun: Begun::default(),
         };
-        if let Some(answer) = self.check(&asked)? {
+        if let Some(answer) = Box::pin(self.check(&asked)).await? {
             return Err(Box::new(answer));
         }
         let body = read_request_body(&asking.request, &self.engine.body_limits())?;

@@ -12,6 +12,7 @@ mod egress;
 mod faults;
 mod fixture;
 mod front_door;
+mod handshakes;
 mod instances;
 mod kept;
 mod layouts;

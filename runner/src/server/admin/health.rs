@@ -32,6 +32,22 @@ pub(super) struct Health {
     /// When one of them last ended badly.
     #[schemars(schema_with = "words::moment_or_null")]
     last_failure_at: Option<Timestamp>,
+    /// By which senders endpoints were verified: "endpoint verified by Slack" (W41).
+    verified: Vec<VerifiedEndpoint>,
+}
+
+/// That a sender has found an endpoint to be there.
+#[derive(Debug, Serialize, JsonSchema)]
+struct VerifiedEndpoint {
+    /// The key of the flow.
+    flow: String,
+    /// The sender.
+    by: String,
+    /// The handshake by which it did.
+    handshake: String,
+    /// When it did so; it is noted once a day.
+    #[schemars(schema_with = "words::moment")]
+    at: Timestamp,
 }
 
 /// The health of an instance in a word.
@@ -75,6 +91,19 @@ impl Health {
             dead_letters: dead.len(),
             last_success_at,
             last_failure_at,
+            verified: verified(instance),
         })
     }
+}
+
+fn verified(instance: &Instance) -> Vec<VerifiedEndpoint> {
+    let noted = instance.facts.verified.iter();
+    noted
+        .map(|(flow, verification)| VerifiedEndpoint {
+            flow: flow.to_string(),
+            by: verification.by.clone(),
+            handshake: verification.handshake.clone(),
+            at: verification.at,
+        })
+        .collect()
 }

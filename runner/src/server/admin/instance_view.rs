@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use sdk::Timestamp;
 use sdk::options::Security;
+use sdk::signature::{Guard, Handshake};
 use sdk::trigger::{TriggerKind, WebhookTrigger};
 use serde::Serialize;
 use serde_json::Value;
@@ -231,6 +232,7 @@ fn warnings(instance: &Instance, ports: &Ports) -> Vec<String> {
     }
     for flow in &ports.integration.flows {
         let options = &flow.options;
+        warnings.extend(token_missing(instance, options));
         let has_key = instance
             .secrets
             .keys
@@ -239,6 +241,16 @@ fn warnings(instance: &Instance, ports: &Ports) -> Vec<String> {
         match &options.trigger {
             TriggerKind::Webhook(WebhookTrigger::Unsaid) if !has_key => {
                 warnings.extend(unsaid(options));
+            }
+            TriggerKind::Webhook(WebhookTrigger::Signed { secrets, .. })
+                if secrets.is_outside_config() =>
+            {
+                if !instance.secrets.brought.contains_key(options.key) {
+                    warnings.push(format!(
+                        "flow `{}` refuses everything until its sender has brought the signing secret; subscribe to the sender",
+                        options.key
+                    ));
+                }
             }
             TriggerKind::Webhook(WebhookTrigger::Signed { secrets, .. })
                 if secrets
@@ -263,4 +275,22 @@ fn warnings(instance: &Instance, ports: &Ports) -> Vec<String> {
         }
     }
     warnings
+}
+
+/// A sender that asks for a verify token gets 403 as long as there is none (W41).
+fn token_missing(instance: &Instance, options: &sdk::options::Settled) -> Option<String> {
+    let TriggerKind::Webhook(WebhookTrigger::Signed {
+        provider, tokens, ..
+    }) = &options.trigger
+    else {
+        return None;
+    };
+    let asks = |handshake: &Handshake| matches!(handshake.guard, Guard::VerifyToken(_));
+    let known = tokens.read(&*instance.config);
+    (provider.handshakes.iter().any(asks) && known.iter().all(sdk::Secret::is_blank)).then(|| {
+        format!(
+            "{} asks flow `{}` for a verify token, and there is none; use `Webhook::signed_and_verified_by` and set its config variable",
+            provider.name, options.key
+        )
+    })
 }
