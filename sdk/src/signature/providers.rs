@@ -95,6 +95,36 @@ mod tests {
         assert!(names.len() >= 31, "W41: {}", names.len());
     }
 
+    /// W41: what is in the list is signed, verified and refused in every way by the tests of the runner, which go through it.
+    #[test]
+    fn every_sender_is_in_the_list_and_says_on_what_it_rests() {
+        let files = [
+            include_str!("accounts.rs"),
+            include_str!("commerce.rs"),
+            include_str!("documents.rs"),
+            include_str!("messaging.rs"),
+            include_str!("software.rs"),
+        ];
+        let list = include_str!("providers.rs");
+        let (list, _) = list.split_once("#[cfg(test)]").unwrap();
+        let mut count = 0;
+        for file in files {
+            for (start, _) in file.match_indices("pub fn ") {
+                let declared = &file[start + "pub fn ".len()..];
+                let (name, _) = declared.split_once('(').unwrap();
+                let listed = list.contains(&format!("        {name}(),"));
+                assert!(listed, "`{name}` is not in `providers::all()`");
+                let docs = file[..start].rsplit("\n}\n").next().unwrap_or_default();
+                assert!(
+                    docs.contains("/// Rests on "),
+                    "`{name}` does not say on what it rests"
+                );
+                count += 1;
+            }
+        }
+        assert_eq!(count, all().len());
+    }
+
     #[test]
     fn no_handshake_signs_a_text_for_whoever_asks() {
         for provider in all() {
