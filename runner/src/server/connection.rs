@@ -5,6 +5,7 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONNECTION;
@@ -16,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use super::body::{self, Body};
 use super::gate::{Gate, Report};
@@ -26,6 +28,9 @@ use super::refusal::Refusal;
 
 /// Room that hyper's buffers have beyond one head.
 const BUFFER_BYTES: usize = 64 * 1024;
+
+/// Time to see a request that is already in its socket before the gate shuts: the runtime looks at its sockets before its timers.
+const NOTICE: Duration = Duration::from_millis(5);
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
@@ -54,6 +59,10 @@ impl<H: Handler> Connection<H> {
         let report = Arc::new(Report::default());
         let gate = Gate::new(stream, Arc::clone(&self.limits), Arc::clone(&report));
         let closing = reached(Phase::Closing, self.phase.clone());
+        let noticed = async {
+            closing.await;
+            sleep(NOTICE).await;
+        };
         let mut builder = http1::Builder::new();
         builder
             .half_close(true)
@@ -69,9 +78,7 @@ impl<H: Handler> Connection<H> {
         let mut served = builder.serve_connection(TokioIo::new(gate), service);
         let result = tokio::select! {
             result = poll_fn(|context| served.poll_without_shutdown(context)) => result,
-            () = closing => {
-                // Lets a request that is already in the socket be noticed before the gate shuts.
-                tokio::task::yield_now().await;
+            () = noticed => {
                 report.close();
                 poll_fn(|context| served.poll_without_shutdown(context)).await
             }

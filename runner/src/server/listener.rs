@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
@@ -77,16 +76,18 @@ pub async fn serve<H: Handler>(
     let seats = Arc::new(Semaphore::new(seat_count));
     let acceptor = Acceptor {
         listener,
-        handler,
-        limits: Arc::new(limits),
-        seats: Arc::clone(&seats),
-        phase: watcher,
+        opening: Opening {
+            handler,
+            limits: Arc::new(limits),
+            seats: Arc::clone(&seats),
+            phase: watcher,
+        },
     };
     tokio::select! {
         never = acceptor.run() => match never {},
-        () = stop => acceptor.accept_waiting().await,
+        () = stop => {}
     }
-    drop(acceptor);
+    acceptor.accept_waiting();
     phase.send_replace(Phase::Closing);
     if timeout(grace, phase.closed()).await.is_ok() {
         return Stopped::Drained;
@@ -103,6 +104,11 @@ pub async fn serve<H: Handler>(
 
 struct Acceptor<H> {
     listener: TcpListener,
+    opening: Opening<H>,
+}
+
+/// What each connection begins with.
+struct Opening<H> {
     handler: H,
     limits: Arc<Limits>,
     seats: Arc<Semaphore>,
@@ -113,11 +119,11 @@ impl<H: Handler> Acceptor<H> {
     async fn run(&self) -> Infallible {
         let mut pause = Duration::ZERO;
         loop {
-            let seat = Arc::clone(&self.seats).acquire_owned().await;
+            let seat = Arc::clone(&self.opening.seats).acquire_owned().await;
             match (self.listener.accept().await, seat) {
                 (Ok((stream, peer)), Ok(seat)) => {
                     pause = Duration::ZERO;
-                    self.start(stream, peer, seat);
+                    self.opening.start(stream, peer, seat);
                 }
                 (Ok(_), Err(_closed)) => {}
                 (Err(error), _) => {
@@ -131,17 +137,24 @@ impl<H: Handler> Acceptor<H> {
         }
     }
 
-    /// Takes the connections that were made before the stop, so that closing the listener resets none.
-    async fn accept_waiting(&self) {
-        // Lets those be noticed that the operating system has, but the runtime has not seen.
-        tokio::task::yield_now().await;
-        while let Ok(seat) = Arc::clone(&self.seats).try_acquire_owned()
-            && let Some(Ok((stream, peer))) = self.listener.accept().now_or_never()
-        {
-            self.start(stream, peer, seat);
+    /// Takes the connections that were made before the stop, so that closing the listener resets none. The operating system is asked
+    /// itself: the runtime does not know yet of those that came just now.
+    fn accept_waiting(self) {
+        let Ok(listener) = self.listener.into_std() else {
+            return;
+        };
+        while let Ok(seat) = Arc::clone(&self.opening.seats).try_acquire_owned() {
+            match listener.accept().and_then(taken_over) {
+                Ok((stream, peer)) => self.opening.start(stream, peer, seat),
+                // That one has hung up again.
+                Err(error) if pause_after(&error, Duration::ZERO).is_zero() => {}
+                Err(_) => return,
+            }
         }
     }
+}
 
+impl<H: Handler> Opening<H> {
     fn start(&self, stream: TcpStream, peer: SocketAddr, seat: OwnedSemaphorePermit) {
         let connection = Connection {
             peer,
@@ -154,6 +167,14 @@ impl<H: Handler> Acceptor<H> {
             drop(seat);
         });
     }
+}
+
+/// Hands a connection that was accepted past the runtime over to it.
+fn taken_over(
+    (stream, peer): (std::net::TcpStream, SocketAddr),
+) -> io::Result<(TcpStream, SocketAddr)> {
+    stream.set_nonblocking(true)?;
+    Ok((TcpStream::from_std(stream)?, peer))
 }
 
 /// How long to wait before accepting again: not at all if only that one connection failed,

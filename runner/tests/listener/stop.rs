@@ -82,6 +82,24 @@ async fn what_is_in_a_socket_at_the_stop_is_answered() {
     assert_eq!(stopped.await, Stopped::Drained);
 }
 
+// G8: as many as fit into the backlog of a listener.
+#[tokio::test]
+async fn a_crowd_that_connects_at_the_moment_of_the_stop_is_answered() {
+    let server = Server::start(echo(), Limits::default()).await;
+    let address = server.address;
+    let callers = (0..100).map(|number| {
+        let request = get(&format!("/{number}"));
+        Caller::send_at_once(address, &request).unwrap()
+    });
+    let callers: Vec<Caller> = callers.collect();
+    let stopped = server.stop();
+    for (number, mut caller) in callers.into_iter().enumerate() {
+        assert_eq!(caller.answer().await.body, format!("GET /{number} "));
+        caller.assert_end().await;
+    }
+    assert_eq!(stopped.await, Stopped::Drained);
+}
+
 #[tokio::test]
 async fn a_request_half_read_at_the_stop_is_finished() {
     let server = Server::start(echo(), Limits::default()).await;
