@@ -156,8 +156,8 @@ impl SharedEndpoint {
 
     /// Lets a routing flow decide: its `#[on_execution]` gets the request and returns a [`Route`] that names customer and flow.
     ///
-    /// It runs before a customer is known, so it has no config variables. What else holds for it stands at
-    /// [`InstanceEndpoint::routed_by`].
+    /// It runs before a customer is known, so it has no config variables and checks no signature; with `Security::Organization` it asks
+    /// for an API key. What else holds for it stands at [`InstanceEndpoint::routed_by`].
     pub fn routed_by<F: Flow<Config = ()>>() -> Self {
         Self::of(None, Some(F::definition().into_parts()))
     }

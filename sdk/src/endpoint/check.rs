@@ -5,7 +5,7 @@ use crate::flow::FlowParts;
 use crate::id::is_flow_key;
 use crate::options::{Respond, Security, Settled};
 use crate::queue::Queue;
-use crate::trigger::TriggerKind;
+use crate::trigger::{TriggerKind, WebhookTrigger};
 
 /// Refuses endpoints that could not route; `flows` are those that the integration lists.
 pub(crate) fn check(declared: &[Declared], flows: &[FlowParts], faults: &mut Vec<String>) {
@@ -93,6 +93,16 @@ fn check_router(router: &FlowParts, shared: bool, flows: &[FlowParts], faults: &
     }
     if !matches!(options.trigger, TriggerKind::Webhook(_)) {
         fault("webhooks start it; take its `trigger` away or check a signature with it");
+    }
+    if shared
+        && matches!(
+            options.trigger,
+            TriggerKind::Webhook(WebhookTrigger::Signed { .. })
+        )
+    {
+        fault(
+            "it runs before a customer is known, so it has no secret to check a signature with; check it at the flows that it routes to",
+        );
     }
     if options.security == Security::Organization && options.organization_keys.is_empty() {
         fault("`Security::Organization` needs `organization_keys`");

@@ -139,6 +139,28 @@ fn every_fault_of_an_endpoint_is_listed() {
     );
 }
 
+struct Signed;
+
+#[flow(key = "signed", trigger = Webhook::signed_by_secret_of(providers::asana()))]
+impl Signed {
+    #[on_execution]
+    async fn decide(_context: &Context) -> Result<Route> {
+        Ok(Route::default())
+    }
+}
+
+#[test]
+fn a_routing_flow_without_a_customer_checks_no_signature() {
+    let of_instance = InstanceEndpoint::routed_by::<Signed>();
+    check(shop().instance_endpoint(of_instance), &[]);
+    check(
+        shop().shared_endpoint(SharedEndpoint::routed_by::<Signed>()),
+        &[
+            "routing flow `signed`: it runs before a customer is known, so it has no secret to check a signature with; check it at the flows that it routes to",
+        ],
+    );
+}
+
 #[test]
 fn every_fault_of_a_routing_flow_is_listed() {
     let idle = |name: &str| {
