@@ -73,6 +73,9 @@ pub struct Settings {
 
 const DAY: u64 = 86_400;
 
+/// As deep JSON is read: each level takes room on the stack of the thread that reads it.
+const DEEPEST: usize = 128;
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -129,6 +132,11 @@ impl Settings {
         if let Some(origin) = self.cors_origins.iter().find(|origin| !is_origin(origin)) {
             return Err(SettingsError(format!(
                 "`cors_origins` holds `{origin}`; write an origin like `https://app.example.com`, or `*` for every one"
+            )));
+        }
+        if self.json_depth > DEEPEST {
+            return Err(SettingsError(format!(
+                "`json_depth` must be at most {DEEPEST}"
             )));
         }
         let more_than_nothing = [

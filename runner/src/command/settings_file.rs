@@ -100,8 +100,13 @@ fn settle(written: Written) -> Result<SettingsFile, Failure> {
         .check()
         .map_err(|fault| Failure(fault.to_string()))?;
     Reach::parse(&settings.outbound_allow).map_err(|fault| Failure(fault.to_string()))?;
-    if written.flow_threads == Some(0) {
-        return Err(Failure("`flow_threads` must be at least 1".to_owned()));
+    if written
+        .flow_threads
+        .is_some_and(|threads| !(1..=MOST_THREADS).contains(&threads))
+    {
+        return Err(Failure(format!(
+            "`flow_threads` must be from 1 to {MOST_THREADS}"
+        )));
     }
     written.listener.check()?;
     let (listener, standard) = (written.listener, Limits::default());
@@ -136,32 +141,36 @@ fn settle(written: Written) -> Result<SettingsFile, Failure> {
 }
 
 impl Listener {
-    /// Refuses limits with which nobody could be served.
+    /// Refuses limits with which nobody could be served, and those that no listener can keep.
     fn check(&self) -> Result<(), Failure> {
-        let sizes = [
-            ("connections", self.connections),
-            ("header_bytes", self.header_bytes),
-            ("header_count", self.header_count),
-            ("url_bytes", self.url_bytes),
+        let size = |value: Option<usize>| value.and_then(|value| u64::try_from(value).ok());
+        let limits = [
+            ("connections", size(self.connections), 1_000_000),
+            ("header_bytes", size(self.header_bytes), 16 * 1024 * 1024),
+            ("header_count", size(self.header_count), 10_000),
+            ("url_bytes", size(self.url_bytes), 1024 * 1024),
+            ("header_read_seconds", self.header_read_seconds, YEAR),
+            ("idle_seconds", self.idle_seconds, YEAR),
+            ("body_idle_seconds", self.body_idle_seconds, YEAR),
+            ("body_total_seconds", self.body_total_seconds, YEAR),
+            ("write_stall_seconds", self.write_stall_seconds, YEAR),
         ];
-        let seconds = [
-            ("header_read_seconds", self.header_read_seconds),
-            ("idle_seconds", self.idle_seconds),
-            ("body_idle_seconds", self.body_idle_seconds),
-            ("body_total_seconds", self.body_total_seconds),
-            ("write_stall_seconds", self.write_stall_seconds),
-        ];
-        let sizes = sizes.iter().filter(|(_, value)| *value == Some(0));
-        let seconds = seconds.iter().filter(|(_, value)| *value == Some(0));
-        let nothing = sizes.map(|(key, _)| key).chain(seconds.map(|(key, _)| key));
-        match nothing.into_iter().next() {
-            Some(key) => Err(Failure(format!(
-                "`{key}` in `[listener]` must be at least 1"
-            ))),
-            None => Ok(()),
+        for (key, value, most) in limits {
+            if value.is_some_and(|value| !(1..=most).contains(&value)) {
+                return Err(Failure(format!(
+                    "`{key}` in `[listener]` must be from 1 to {most}"
+                )));
+            }
         }
+        Ok(())
     }
 }
+
+/// A year in seconds.
+const YEAR: u64 = 365 * 86_400;
+
+/// As many threads for author code a machine can be asked for.
+const MOST_THREADS: usize = 1024;
 
 /// Says what is wrong, and in which line of the file.
 fn in_line(fault: &toml::de::Error, text: &str) -> String {
@@ -236,7 +245,7 @@ mod tests {
         );
         assert_eq!(
             parse("flow_threads = 0").unwrap_err().0,
-            "`flow_threads` must be at least 1"
+            "`flow_threads` must be from 1 to 1024"
         );
         let network = parse("outbound_allow = [\"10.0.0.0/99\"]").unwrap_err().0;
         assert!(network.contains("`10.0.0.0/99`"), "{network}");
@@ -264,7 +273,15 @@ mod tests {
             ),
             (
                 "[listener]\nconnections = 0",
-                "`connections` in `[listener]` must be at least 1".to_owned(),
+                "`connections` in `[listener]` must be from 1 to 1000000".to_owned(),
+            ),
+            (
+                "[listener]\nidle_seconds = 9223372036854775807",
+                "`idle_seconds` in `[listener]` must be from 1 to 31536000".to_owned(),
+            ),
+            (
+                "json_depth = 129",
+                "`json_depth` must be at most 128".to_owned(),
             ),
         ] {
             assert_eq!(parse(text).unwrap_err().0, said);
