@@ -161,7 +161,7 @@ impl Language for Xml {
                 Ok(quick_xml::events::Event::Eof) if open == 0 && elements > 0 => return Ok(()),
                 Ok(quick_xml::events::Event::Eof) => return Err("must be whole XML".to_owned()),
                 Ok(quick_xml::events::Event::Start(_)) => {
-                    (open, elements) = (open + 1, elements + 1)
+                    (open, elements) = (open + 1, elements + 1);
                 }
                 Ok(quick_xml::events::Event::End(_)) => open = open.saturating_sub(1),
                 Ok(quick_xml::events::Event::Empty(_)) => elements += 1,

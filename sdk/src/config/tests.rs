@@ -1,6 +1,8 @@
 use serde_json::{Value, json};
 
-use super::{Code, ConfigValue, ConfigVar, ConfigVars, Date, FieldMap, Json, ObjectSelection, Xml};
+use super::{
+    Code, ConfigValue as _, ConfigVar, ConfigVars as _, Date, FieldMap, Json, ObjectSelection, Xml,
+};
 use crate::Schedule;
 
 #[derive(Debug, crate::ConfigVars)]
