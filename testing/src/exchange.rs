@@ -84,7 +84,7 @@ impl World {
 
     /// Remembers a request for the crash sweep, with who listens there: endpoints have other ids in it. Returns its number.
     fn remember(&self, request: &Request<Bytes>) -> usize {
-        if let Some(number) = self.pointed_at_by(&request.uri().to_string()) {
+        if let Some(number) = self.pointed_at_by(request.uri()) {
             return self.sends(Address::Location(number), request);
         }
         let endpoint = request

@@ -211,12 +211,16 @@ impl World {
     }
 
     /// Returns the number of the request whose answer pointed here.
-    pub(crate) fn pointed_at_by(&self, location: &str) -> Option<usize> {
+    pub(crate) fn pointed_at_by(&self, location: &http::Uri) -> Option<usize> {
         let locations = self
             .locations
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        locations.get(location).copied()
+        // Most tests follow no answer.
+        if locations.is_empty() {
+            return None;
+        }
+        locations.get(&location.to_string()).copied()
     }
 
     /// Returns the place of an instance in the order in which instances were deployed. One that comes for the first time is the last.

@@ -155,6 +155,10 @@ impl Words<'_> {
         if text.parse::<sdk::Timestamp>().is_ok() {
             return "<time>".to_owned();
         }
+        let lengths: Vec<usize> = text.split('-').map(str::len).collect();
+        if lengths == [2, 32, 16, 2] {
+            return "<traceparent>".to_owned();
+        }
         let mut text = text.to_owned();
         if let Some((result, _)) = text.split_once('?').filter(|(url, _)| is_result(url)) {
             text = format!("{result}?<signature>");
