@@ -80,30 +80,14 @@ pub(crate) fn measure(scale: &Scale, rows: &mut Vec<Row>) -> Result<()> {
     let (order, large) = (orders::order(), orders::large_order());
     references(scale, &bare(&order)?, place.path(), rows)?;
     let idle = server.process.resident_kib();
-    for (flow, name, body) in [
+    let small = [
         ("count", "asynchronous accept, 1 KiB", &order),
-        ("count", "asynchronous accept, 64 KiB", &large),
         ("count-directly", "synchronous direct run, 1 KiB", &order),
-    ] {
+    ];
+    for (flow, name, body) in small {
         let (ours, bare) = (side(flow, body)?, bare(body)?);
-        for connections in [1, 16, 64, 256] {
-            let promised = connections == 64 && body.len() < 2048;
-            let comparison = Comparison {
-                name,
-                connections,
-                target: if promised {
-                    Target::AtLeast(0.5)
-                } else {
-                    Target::None
-                },
-                against: "axum",
-                until_the_end: flow == "count" && connections == 64,
-            };
-            compare(scale, &comparison, &ours, &bare, rows)?;
-        }
-        if body.len() < 2048 {
-            one_at_a_time(scale, name, &ours, place.path(), rows)?;
-        }
+        crowds(scale, (flow, name), &ours, &bare, rows)?;
+        one_at_a_time(scale, name, &ours, place.path(), rows)?;
     }
     let at_64 = |name, target, against| Comparison {
         name,
@@ -124,17 +108,53 @@ pub(crate) fn measure(scale: &Scale, rows: &mut Vec<Row>) -> Result<()> {
     };
     let comparison = at_64("accept, signed", Target::AtLeast(0.95), "unsigned");
     compare(scale, &comparison, &signed, &side("count", &order)?, rows)?;
-    let loaded = server.process.resident_kib();
-    let row = Row::compared(
+    let row = memory(
         "memory after all of these",
-        &[(loaded / 1024.0, 48.0)],
+        &server,
+        idle,
         Target::AtMost(1.0),
-        |mib| format!("{mib:.1} MiB"),
     );
-    rows.push(
-        row.with(&format!("(before: {:.1})", idle / 1024.0))
-            .against("as the limit"),
-    );
+    rows.push(row.against("as the limit"));
+    let (ours, bare) = (side("count", &large)?, bare(&large)?);
+    let name = "asynchronous accept, 64 KiB";
+    crowds(scale, ("count", name), &ours, &bare, rows)?;
+    let row = memory("memory after these too", &server, idle, Target::None);
+    rows.push(row.against("as above"));
+    Ok(())
+}
+
+/// What the server holds, against the 48 MiB that are promised.
+fn memory(name: &str, server: &Server, idle: f64, target: Target) -> Row {
+    let loaded = server.process.resident_kib() / 1024.0;
+    let row = Row::compared(name, &[(loaded, 48.0)], target, |mib| {
+        format!("{mib:.1} MiB")
+    });
+    row.with(&format!("(before: {:.1})", idle / 1024.0))
+}
+
+/// One flow with 1, 16, 64 and 256 connections.
+fn crowds(
+    scale: &Scale,
+    (flow, name): (&str, &str),
+    ours: &Side<'_>,
+    bare: &Side<'_>,
+    rows: &mut Vec<Row>,
+) -> Result<()> {
+    for connections in [1, 16, 64, 256] {
+        let promised = connections == 64 && name.ends_with(" 1 KiB");
+        let comparison = Comparison {
+            name,
+            connections,
+            target: if promised {
+                Target::AtLeast(0.5)
+            } else {
+                Target::None
+            },
+            against: "axum",
+            until_the_end: flow == "count" && connections == 64,
+        };
+        compare(scale, &comparison, ours, bare, rows)?;
+    }
     Ok(())
 }
 
