@@ -47,7 +47,7 @@ impl Redactor {
     }
 
     /// Knows the credentials of one request too: what its headers and parameters carry under a name that tells of a secret. At most
-    /// [`MOST_CREDENTIALS`] of them are looked for, so that no sender can make every log line dear.
+    /// sixteen of them are looked for, so that no sender can make every log line dear.
     #[must_use]
     pub fn and_request(&self, headers: &HeaderMap, query: &QueryParameters) -> Self {
         let headers = headers.iter().filter_map(|(name, value)| {
