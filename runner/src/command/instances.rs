@@ -184,7 +184,7 @@ pub(super) fn show(console: &mut Console<'_>, detail: &Value) {
 fn health(detail: &Value) -> String {
     let count = |name: &str| text(detail.pointer(&format!("/health/{name}")));
     let verified = detail.pointer("/health/verified").and_then(Value::as_array);
-    let verified: String = verified
+    let verified: Vec<String> = verified
         .into_iter()
         .flatten()
         .map(|endpoint| {
@@ -193,12 +193,13 @@ fn health(detail: &Value) -> String {
         })
         .collect();
     format!(
-        "{}: of the latest executions {} ended well, {} badly, {} run or wait; {} dead letters{verified}",
+        "{}: of the latest executions {} ended well, {} badly, {} run or wait; {} dead letters{}",
         count("state"),
         count("succeeded"),
         count("failed"),
         count("unfinished"),
-        count("dead_letters")
+        count("dead_letters"),
+        verified.concat()
     )
 }
 

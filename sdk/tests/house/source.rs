@@ -31,6 +31,10 @@ fn collect(folder: &Path, shown: &str, ending: &str, found: &mut Vec<String>) {
         let entry = entry.unwrap();
         let name = entry.file_name().into_string().unwrap();
         let shown = format!("{shown}/{name}");
+        // What `runner/fuzz` builds stands beside it.
+        if name == "target" {
+            continue;
+        }
         if entry.file_type().unwrap().is_dir() {
             collect(&entry.path(), &shown, ending, found);
         } else if name.ends_with(ending) {

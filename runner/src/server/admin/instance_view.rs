@@ -245,12 +245,13 @@ fn warnings(instance: &Instance, ports: &Ports) -> Vec<String> {
             TriggerKind::Webhook(WebhookTrigger::Signed { secrets, .. })
                 if secrets.is_outside_config() =>
             {
-                if !instance.secrets.brought.contains_key(options.key) {
-                    warnings.push(format!(
+                let is_missing = !instance.secrets.brought.contains_key(options.key);
+                warnings.extend(is_missing.then(|| {
+                    format!(
                         "flow `{}` refuses everything until its sender has brought the signing secret; subscribe to the sender",
                         options.key
-                    ));
-                }
+                    )
+                }));
             }
             TriggerKind::Webhook(WebhookTrigger::Signed { secrets, .. })
                 if secrets

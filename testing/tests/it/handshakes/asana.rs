@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http::Request;
 use runner::Runner;
+use runner::deploy::DeployRequest;
 use sdk::prelude::*;
 use serde_json::{Value, json};
 use testing::{Result, SimulatedInstance, Simulation};
@@ -97,9 +98,36 @@ async fn deliver(instance: &SimulatedInstance<Config>, secret: &str) -> u16 {
     webhook.signed_with(secret).send().await.response.status
 }
 
+/// What is brought while a deploy fails goes with the subscription that the next deploy makes again.
+async fn w41_what_was_brought_during_a_deploy_that_failed_is_forgotten_by_the_next() -> Result {
+    let lab = lab();
+    let runner = lab.runner().await?;
+    *DOOR.lock().expect("nobody has panicked") = Some(Arc::clone(&runner));
+    assert!(lab.deploy(config("old", true)).await.is_err());
+    let brought = || {
+        let instances = runner.engine.instances.all();
+        let instance = instances.first().expect("the instance");
+        (
+            instance.id.clone(),
+            instance.secrets.brought["tasks"].clone(),
+        )
+    };
+    let (id, secret) = brought();
+    assert_eq!(secret, "old");
+    let request = DeployRequest {
+        config: Some(config("new", false).encode()),
+        ..DeployRequest::default()
+    };
+    let deploy = runner.deployer.deploy(Some(id), request);
+    assert!(lab.while_time_passes(deploy).await??.succeeded);
+    assert_eq!(brought().1, "new");
+    Ok(())
+}
+
 /// The one test that uses the door, so that no two set it.
 #[tokio::test]
 async fn w41_asana_brings_its_secret_while_the_deploy_function_still_runs() -> Result {
+    w41_what_was_brought_during_a_deploy_that_failed_is_forgotten_by_the_next().await?;
     let lab = lab();
     *DOOR.lock().expect("nobody has panicked") = Some(lab.runner().await?);
     let instance = lab.deploy(config("b537207f", false)).await?;
