@@ -89,8 +89,13 @@ pub enum StepStart {
 /// How a step ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StepEnd {
-    /// With this result.
-    Succeeded(Value),
+    /// With this result, after this many attempts.
+    Succeeded {
+        /// The result.
+        value: Value,
+        /// How many times it was tried.
+        attempts: u32,
+    },
     /// With this error, after this many attempts.
     Failed {
         /// The text for the log.

@@ -81,14 +81,16 @@ where
             Begun::Run(step) => step,
         };
         match attempt(host, &step, &retry, &mut work).await {
-            Ok(value) => finish(host, step, Ignored::Ok(value))
-                .await
-                .map(|kept| match kept {
+            (Ok(value), attempts) => {
+                let kept = finish(host, step, Ignored::Ok(value), attempts).await?;
+                Ok(match kept {
                     Ignored::Ok(value) => Ok(value),
                     Ignored::Err(text) => Err(Error::new(text)),
-                }),
-            Err((error, _)) => {
-                finish(host, step, Ignored::<T>::Err(error.to_string())).await?;
+                })
+            }
+            (Err(error), attempts) => {
+                let kept = Ignored::<T>::Err(error.to_string());
+                finish(host, step, kept, attempts).await?;
                 Ok(Err(error))
             }
         }
@@ -106,8 +108,8 @@ where
             Begun::Run(step) => step,
         };
         match attempt(host, &step, &retry, &mut work).await {
-            Ok(value) => finish(host, step, value).await,
-            Err((error, attempts)) => {
+            (Ok(value), attempts) => finish(host, step, value, attempts).await,
+            (Err(error), attempts) => {
                 host.end_step(
                     step,
                     StepEnd::Failed {
@@ -165,7 +167,7 @@ async fn attempt<F, W, T>(
     step: &StepId,
     retry: &Retry,
     work: &mut F,
-) -> std::result::Result<T, (Error, u32)>
+) -> (Result<T>, u32)
 where
     F: FnMut() -> W,
     W: Future<Output = Result<T>>,
@@ -173,12 +175,12 @@ where
     let mut attempts = 1;
     loop {
         let error = match within(host, step, work()).await {
-            Ok(value) => return Ok(value),
+            Ok(value) => return (Ok(value), attempts),
             Err(error) => error,
         };
         match retry.wait_after(attempts, &error) {
             Some(wait) => host.sleep(wait).await,
-            None => return Err((error, attempts)),
+            None => return (Err(error), attempts),
         }
         attempts += 1;
     }
@@ -196,7 +198,7 @@ async fn within<W: Future>(host: &dyn Host, step: &StepId, work: W) -> W::Output
     .await
 }
 
-async fn finish<T: Serialize>(host: &dyn Host, step: StepId, value: T) -> Result<T> {
+async fn finish<T: Serialize>(host: &dyn Host, step: StepId, value: T, attempts: u32) -> Result<T> {
     let recorded = crate::json::to_value(&value).map_err(|fault| {
         Error::new(format!(
             "the result of step `{}` is not JSON: {fault}",
@@ -204,6 +206,10 @@ async fn finish<T: Serialize>(host: &dyn Host, step: StepId, value: T) -> Result
         ))
         .permanent()
     })?;
-    host.end_step(step, StepEnd::Succeeded(recorded)).await?;
+    let end = StepEnd::Succeeded {
+        value: recorded,
+        attempts,
+    };
+    host.end_step(step, end).await?;
     Ok(value)
 }

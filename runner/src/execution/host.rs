@@ -182,7 +182,7 @@ impl ExecutionHost {
         let now = self.ports.clock.now();
         let began_at = lock(&self.begun).remove(&step).unwrap_or(now);
         let (end, attempts) = match end {
-            StepEnd::Succeeded(value) => (Ok(value), 1),
+            StepEnd::Succeeded { value, attempts } => (Ok(value), attempts),
             StepEnd::Failed { error, attempts } => (Err(self.redact(&error)), attempts),
         };
         StepRecord {

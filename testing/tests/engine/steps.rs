@@ -173,8 +173,12 @@ async fn a_step_is_tried_again_and_its_error_may_be_a_value() -> Result {
         instance.webhook::<Tries>().json(permanent).send().await;
         lab.run_until_idle().await?;
         let runs = instance.executions::<Tries>().await;
-        assert_eq!(runs[runs.len() - 1].output, json!(["no", seconds]));
+        let run = &runs[runs.len() - 1];
+        assert_eq!(run.output, json!(["no", seconds]));
         assert_eq!(take_ran().len(), tries);
+        let runner = lab.runner().await?;
+        let steps = runner.engine.ports.store.steps(&run.id).await?;
+        assert_eq!(steps[0].attempts, u32::try_from(tries)?);
     }
     Ok(())
 }
