@@ -26,11 +26,9 @@ fn spellings(canary: &str) -> Vec<Vec<u8>> {
 
 /// Lists the canaries that stand in these bytes.
 pub(crate) fn found(canaries: &[String], place: &str, bytes: &[u8]) -> Vec<String> {
-    let stands = |spelling: &Vec<u8>| {
-        bytes
-            .windows(spelling.len())
-            .any(|part| part == spelling.as_slice())
-    };
+    // Every spelling is ASCII, and the search in a text is quick also without optimisations.
+    let text = String::from_utf8_lossy(bytes);
+    let stands = |spelling: &Vec<u8>| text.contains(&*String::from_utf8_lossy(spelling));
     canaries
         .iter()
         .filter(|canary| spellings(canary).iter().any(stands))
