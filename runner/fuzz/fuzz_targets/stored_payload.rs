@@ -52,7 +52,6 @@ fuzz_target!(|data: &[u8]| {
         let mut again: StoredPayload =
             serde_json::from_slice(&vault.unseal(&sealed).unwrap()).unwrap();
         again.raw_body = Bytes::from(vault.unseal(&vault.seal(&stored.raw_body)).unwrap());
-        assert_eq!(again, stored);
         let back = again.to_payload(&limits).unwrap();
         assert_eq!(format!("{back:?}"), format!("{payload:?}"));
         assert_eq!((back.body, back.raw_body), (payload.body.clone(), payload.raw_body.clone()));
