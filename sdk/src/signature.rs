@@ -15,7 +15,7 @@
 //! assert!(own.scheme.faults().is_empty());
 //! ```
 //!
-//! Left out on purpose: AWS SNS and `PayPal`. Both sign with RSA under a certificate that is fetched from an address in the message,
+//! Not there yet: AWS SNS and `PayPal`. Both sign with RSA under a certificate that is fetched from an address in the message,
 //! and a scheme must never make the runner open a connection before it trusts the request.
 
 mod accounts;

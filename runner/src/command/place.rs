@@ -82,7 +82,7 @@ fn read_address(name: &str, data: &Path, hint: &str) -> Result<String, Failure> 
     match address_file::read(data) {
         Ok(Some(url)) => Ok(url),
         Ok(None) => Err(Failure(format!(
-            "no server of `{name}` runs on the data folder `{shown}`; {hint}, or say where it is with `--data DIR` or `--admin URL`"
+            "no server of `{name}` runs on the data folder `{shown}`; {hint}, or say where it is with `--data DIR` (`invoke`: `--data-dir DIR`) or `--admin URL`"
         ))),
         Err(fault) => Err(Failure(format!(
             "`{}` does not say where the server is: {fault}; say it with `--admin URL`",
@@ -96,7 +96,7 @@ fn read_token(data: &Path) -> Result<Secret, Failure> {
     match fs::read_to_string(&file) {
         Ok(text) => Ok(Secret::new(text.trim())),
         Err(fault) => Err(Failure(format!(
-            "the token of the management API cannot be read from `{}`: {fault}; name the data folder of the server with `--data DIR`",
+            "the token of the management API cannot be read from `{}`: {fault}; name the data folder of the server with `--data DIR` (`invoke`: `--data-dir DIR`)",
             file.display()
         ))),
     }

@@ -19,7 +19,7 @@ async fn a_server_that_does_not_run_is_told_with_the_command_that_starts_it() {
         format!(
             "no server of `shop` runs on the data folder `{data}`; start it with `shop serve --data {data}`, \
              or in its workspace with `cargo run -p runner -- serve -p shop --data {data}`, \
-             or say where it is with `--data DIR` or `--admin URL`"
+             or say where it is with `--data DIR` (`invoke`: `--data-dir DIR`) or `--admin URL`"
         )
     );
     assert_eq!(told.output, "");
