@@ -35,6 +35,32 @@ impl Ingress {
         Box::pin(self.answer_handshake(received, provider, &signing)).await
     }
 
+    /// Fetches the certificate by which a request is to be verified, if all else of it is right. If it cannot be had, the sender is told
+    /// to try again: it is neither accepted nor refused.
+    pub(super) async fn find_certificate(
+        &self,
+        received: &mut Received,
+    ) -> Result<(), Box<Answer>> {
+        let ports = self.ports();
+        let wanted = received.certificate_url(ports.clock.now(), &ports.public_url);
+        let Some((source, url)) = wanted else {
+            return Ok(());
+        };
+        let endpoint = &received.endpoint;
+        match self.certificates.find(ports, endpoint, source, &url).await {
+            Ok(certificate) => {
+                received.certificate = Some(certificate);
+                Ok(())
+            }
+            Err(fault) => {
+                let (instance, flow) = (received.instance.id.as_str(), received.flow.options.key);
+                tracing::warn!(instance, flow, %fault, "a certificate could not be had");
+                let text = "The signature of the request cannot be checked now; try again later.";
+                Err(Box::new(answer::unavailable(text, 30)))
+            }
+        }
+    }
+
     async fn answer_handshake(
         &self,
         received: &Received,
@@ -47,6 +73,7 @@ impl Ingress {
         let keys = HandshakeKeys {
             signing,
             tokens: &tokens,
+            certificate: received.certificate.as_deref(),
         };
         let url = received.url(&ports.public_url);
         let answer = answer_handshake(provider, keys, &received.signed_request(&url), now)?;
@@ -80,6 +107,26 @@ impl Ingress {
                         return Some(answer::unavailable(text, 5));
                     }
                 }
+            }
+            HandshakeOutcome::Call(url) => {
+                let certificates = &self.certificates;
+                let call = certificates.call(ports, &received.endpoint, url.expose());
+                if let Err(fault) = call.await {
+                    tracing::warn!(instance, flow, handshake, %fault, "a handshake could not be confirmed");
+                    let text = "The subscription cannot be confirmed now; try again later.";
+                    return Some(answer::unavailable(text, 30));
+                }
+                self.note(received, &answer, now).await;
+            }
+            HandshakeOutcome::Ended => {
+                tracing::warn!(
+                    instance,
+                    flow,
+                    handshake,
+                    "{} sends no more to this endpoint; subscribe again if that was not meant",
+                    answer.provider
+                );
+                return Some(answer.response);
             }
             HandshakeOutcome::Verified => self.note(received, &answer, now).await,
         }

@@ -85,6 +85,14 @@ impl UrlRule {
         self
     }
 
+    /// Makes a URL that the rule allows, with this name in its path: for who has to be a sender in a test. `None` if it names no host.
+    pub fn example(&self, name: &str) -> Option<String> {
+        let host = self.hosts.first()?.replace("<region>", "us-east-1");
+        let (start, end) = (self.path_start.as_str(), self.path_end.as_str());
+        let start = if start.is_empty() { "/" } else { start };
+        Some(format!("https://{host}{start}{name}{end}"))
+    }
+
     /// Says whether a host is one of those that a list names; see [`hosts`](Self::hosts).
     pub fn is_host(patterns: &[String], host: &str) -> bool {
         patterns
