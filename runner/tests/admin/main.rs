@@ -24,4 +24,6 @@ mod probes;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod senders;
+#[cfg(test)]
 mod store;
