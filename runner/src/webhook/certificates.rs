@@ -15,17 +15,16 @@ use sdk::host::RedirectsAreAnswers;
 use sdk::signature::CertificateSource;
 use sdk::time::{days, minutes, seconds};
 
-use crate::clock::until;
-use crate::outbound::AnswerLimit;
-use crate::ports::Ports;
+use crate::clock::{Clock, until};
+use crate::outbound::{AnswerLimit, Outbound};
 use crate::rate::RateLimit;
 use crate::signature::{Certificate, allowed_url};
 
 /// A certificate is fetched anew after this long: a sender that loses its key takes the file away.
 const KEPT: Duration = days(1);
 
-/// What could not be had is not tried again for this long.
-const FAILURE_KEPT: Duration = seconds(30);
+/// What could not be had is not tried again for this long: less than the 20 seconds after which AWS SNS delivers again, three times in all.
+const FAILURE_KEPT: Duration = seconds(10);
 
 /// So many certificates and failures are kept.
 const MOST_KEPT: usize = 256;
@@ -41,6 +40,15 @@ const LARGEST: usize = 64 * 1024;
 
 /// Senders wait no longer than a few seconds for the whole answer.
 const LONGEST: Duration = seconds(5);
+
+/// On whose behalf a call is made, and by what.
+#[derive(Clone, Copy)]
+pub(super) struct Caller<'a> {
+    pub(super) clock: &'a dyn Clock,
+    pub(super) outbound: &'a dyn Outbound,
+    /// The endpoint whose budget the call uses.
+    pub(super) endpoint: &'a str,
+}
 
 /// Certificates that were fetched, and calls that were made.
 pub(super) struct Certificates {
@@ -82,20 +90,19 @@ impl Certificates {
     /// Returns the certificate at a URL that its scheme allows.
     pub(super) async fn find(
         &self,
-        ports: &Ports,
-        endpoint: &str,
+        caller: Caller<'_>,
         source: &CertificateSource,
         url: &str,
     ) -> Result<Arc<Certificate>, Unreachable> {
         // One that is kept without its issuers is not one for a scheme that asks for them.
         let name = format!("{} {url}", source.issuers.is_some());
-        let place = self.place(name, ports.clock.now());
+        let place = self.place(name, caller.clock.now());
         let mut turn = place.turn.lock().await;
-        let now = ports.clock.now();
+        let now = caller.clock.now();
         if let Some(kept) = turn.as_ref().filter(|kept| now < kept.until) {
             return kept.found.clone();
         }
-        let found = self.fetch(ports, endpoint, source, url).await;
+        let found = self.fetch(caller, source, url).await;
         let found = found.map(Arc::new);
         let until = match &found {
             Ok(certificate) if certificate.valid_until() > now => {
@@ -108,14 +115,9 @@ impl Certificates {
     }
 
     /// Calls a URL by GET and demands that it answers well.
-    pub(super) async fn call(
-        &self,
-        ports: &Ports,
-        endpoint: &str,
-        url: &str,
-    ) -> Result<Bytes, Unreachable> {
-        let now = ports.clock.now();
-        if !self.calls.take(endpoint, MOST_CALLS, now) {
+    pub(super) async fn call(&self, caller: Caller<'_>, url: &str) -> Result<Bytes, Unreachable> {
+        let now = caller.clock.now();
+        if !self.calls.take(caller.endpoint, MOST_CALLS, now) {
             let reason = "too many calls were asked for at this endpoint within a minute";
             return Err(Unreachable::new(reason));
         }
@@ -124,8 +126,8 @@ impl Certificates {
         let host = request.uri().host().unwrap_or_default().to_owned();
         request.extensions_mut().insert(RedirectsAreAnswers);
         request.extensions_mut().insert(AnswerLimit(LARGEST));
-        let exchange = ports.outbound.send(request);
-        let answer = until(&*ports.clock, now + LONGEST, exchange).await;
+        let exchange = caller.outbound.send(request);
+        let answer = until(caller.clock, now + LONGEST, exchange).await;
         let answer = answer.map_err(|_| {
             let limit = LONGEST.as_secs();
             Unreachable::new(format!("no answer from `{host}` within {limit} s"))
@@ -136,26 +138,25 @@ impl Certificates {
 
     async fn fetch(
         &self,
-        ports: &Ports,
-        endpoint: &str,
+        caller: Caller<'_>,
         source: &CertificateSource,
         url: &str,
     ) -> Result<Certificate, Unreachable> {
-        let file = self.call(ports, endpoint, url).await?;
-        let authorities = ports.outbound.authorities();
+        let file = self.call(caller, url).await?;
+        let authorities = caller.outbound.authorities();
         let read = Certificate::read(url, &file, &authorities);
         let mut certificate = read.map_err(|refusal| Unreachable::new(refusal.to_string()))?;
         let Some(issuers) = &source.issuers else {
             return Ok(certificate);
         };
         for _ in 0..MOST_ISSUERS {
-            let Some(issuer) = certificate.missing_issuer(ports.clock.now()) else {
+            let Some(issuer) = certificate.missing_issuer(caller.clock.now()) else {
                 break;
             };
             let Some(allowed) = allowed_url(issuers, &issuer) else {
                 break;
             };
-            let file = self.call(ports, endpoint, allowed.as_str()).await?;
+            let file = self.call(caller, allowed.as_str()).await?;
             let added = certificate.add_issuer(&file);
             added.map_err(|refusal| Unreachable::new(refusal.to_string()))?;
         }
@@ -198,4 +199,106 @@ fn body(host: &str, answer: Response<Bytes>) -> Result<Bytes, Unreachable> {
         return Err(Unreachable::new(text));
     }
     Ok(body)
+}
+
+#[cfg(all(test, feature = "asymmetric-signatures"))]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use sdk::host::BoxFuture;
+    use sdk::signature::providers;
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::outbound::OutboundError;
+
+    const FILE: &str = include_str!("../../../testing/src/certificates/sender.pem");
+
+    /// Answers at URLs that hold `good`, at others with 404, and never at those that hold `silent`.
+    #[derive(Default)]
+    struct Servers(AtomicUsize);
+
+    impl Outbound for Servers {
+        fn send(
+            &self,
+            request: Request<Bytes>,
+        ) -> BoxFuture<'static, Result<Response<Bytes>, OutboundError>> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            assert_eq!(request.extensions().get(), Some(&AnswerLimit(LARGEST)));
+            assert!(request.extensions().get::<RedirectsAreAnswers>().is_some());
+            let url = request.uri().to_string();
+            if url.contains("silent") {
+                return Box::pin(std::future::pending());
+            }
+            let mut answer = Response::new(Bytes::from_static(FILE.as_bytes()));
+            if !url.contains("good") {
+                *answer.status_mut() = StatusCode::NOT_FOUND;
+            }
+            Box::pin(std::future::ready(Ok(answer)))
+        }
+    }
+
+    fn source() -> CertificateSource {
+        providers::aws_sns().scheme.certificate.unwrap()
+    }
+
+    fn clock() -> ManualClock {
+        ManualClock::at("2026-03-27T16:50:00Z".parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn w41_a_server_that_does_not_answer_is_waited_for_five_seconds_and_no_longer() {
+        let (certificates, servers, clock) = (Certificates::new(), Servers::default(), clock());
+        let (source, began) = (source(), clock.now());
+        let caller = Caller {
+            clock: &clock,
+            outbound: &servers,
+            endpoint: "one",
+        };
+        let url = "https://sns.us-east-1.amazonaws.com/silent.pem";
+        let (found, ()) = tokio::join!(certificates.find(caller, &source, url), async {
+            tokio::task::yield_now().await;
+            let deadline = clock.next_deadline().unwrap();
+            assert_eq!(deadline, began + LONGEST);
+            clock.advance_to(deadline);
+        });
+        let text = found.unwrap_err().to_string();
+        assert_eq!(
+            text,
+            "no answer from `sns.us-east-1.amazonaws.com` within 5 s"
+        );
+        // It is not waited for again at once.
+        assert!(certificates.find(caller, &source, url).await.is_err());
+        assert_eq!(servers.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn w41_what_strangers_name_is_kept_in_bounds_and_drives_nothing_out_that_is_good() {
+        let (certificates, servers, clock) = (Certificates::new(), Servers::default(), clock());
+        let source = source();
+        let find = async |endpoint: &str, name: &str| {
+            let caller = Caller {
+                clock: &clock,
+                outbound: &servers,
+                endpoint,
+            };
+            let url = format!("https://sns.us-east-1.amazonaws.com/{name}.pem");
+            certificates.find(caller, &source, &url).await.is_ok()
+        };
+        assert!(find("one", "good").await);
+        for number in 0..2 * MOST_KEPT {
+            assert!(!find(&number.to_string(), &number.to_string()).await);
+        }
+        let kept = certificates.kept.lock().unwrap().len();
+        assert!(kept <= MOST_KEPT, "{kept}");
+        let calls = servers.0.load(Ordering::Relaxed);
+        assert_eq!(calls, 1 + 2 * MOST_KEPT);
+        assert!(find("one", "good").await);
+        assert_eq!(servers.0.load(Ordering::Relaxed), calls);
+        // Where there is nothing but good ones, they make room for one another.
+        for number in 0..2 * MOST_KEPT {
+            assert!(find(&number.to_string(), &format!("good-{number}")).await);
+        }
+        assert!(certificates.kept.lock().unwrap().len() <= MOST_KEPT);
+    }
 }

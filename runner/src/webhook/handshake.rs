@@ -12,6 +12,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::Ingress;
 use super::answer::{self, Answer};
+use super::certificates::Caller;
 use super::received::Received;
 use crate::instance::{Instance, InstanceStatus, Verification};
 use crate::signature::{HandshakeAnswer, HandshakeKeys, HandshakeOutcome, answer_handshake};
@@ -46,8 +47,8 @@ impl Ingress {
         let Some((source, url)) = wanted else {
             return Ok(());
         };
-        let endpoint = &received.endpoint;
-        match self.certificates.find(ports, endpoint, source, &url).await {
+        let caller = self.caller(received);
+        match self.certificates.find(caller, source, &url).await {
             Ok(certificate) => {
                 received.certificate = Some(certificate);
                 Ok(())
@@ -56,8 +57,17 @@ impl Ingress {
                 let (instance, flow) = (received.instance.id.as_str(), received.flow.options.key);
                 tracing::warn!(instance, flow, %fault, "a certificate could not be had");
                 let text = "The signature of the request cannot be checked now; try again later.";
-                Err(Box::new(answer::unavailable(text, 30)))
+                Err(Box::new(answer::unavailable(text, 10)))
             }
+        }
+    }
+
+    fn caller<'a>(&'a self, received: &'a Received) -> Caller<'a> {
+        let ports = self.ports();
+        Caller {
+            clock: &*ports.clock,
+            outbound: &*ports.outbound,
+            endpoint: &received.endpoint,
         }
     }
 
@@ -109,12 +119,11 @@ impl Ingress {
                 }
             }
             HandshakeOutcome::Call(url) => {
-                let certificates = &self.certificates;
-                let call = certificates.call(ports, &received.endpoint, url.expose());
+                let call = self.certificates.call(self.caller(received), url.expose());
                 if let Err(fault) = call.await {
                     tracing::warn!(instance, flow, handshake, %fault, "a handshake could not be confirmed");
                     let text = "The subscription cannot be confirmed now; try again later.";
-                    return Some(answer::unavailable(text, 30));
+                    return Some(answer::unavailable(text, 10));
                 }
                 self.note(received, &answer, now).await;
             }

@@ -12,7 +12,7 @@ use crate::time::days;
 /// the topic (several: those of all topics that are accepted): SNS signs for anybody's topic.
 ///
 /// A subscription is confirmed once its message is verified; that it was cancelled is logged, and nothing is subscribed again. SNS sends
-/// JSON as `text/plain`, so the body is text: read it with `serde_json::from_str`. `UnsubscribeURL` and what SNS may add are not signed.
+/// JSON as `text/plain`, so the body is text: read it with `serde_json::from_slice(&payload.raw_body)`. `UnsubscribeURL` and what SNS may add are not signed.
 /// Version 1 is the default of a topic; its SHA-1 is no match for one who may publish and prepares two messages of one sum, so set
 /// the topic's attribute `SignatureVersion` to 2.
 ///
