@@ -4,7 +4,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use libfuzzer_sys::fuzz_target;
 use runner::signature::{
-    HandshakeKeys, HandshakeOutcome, SignedRequest, answer_handshake, verify,
+    HandshakeKeys, HandshakeOutcome, SignedRequest, allowed_url, answer_handshake, certificate_url, verify,
 };
 use sdk::signature::{Guard, Place, Source, providers};
 use sdk::{Secret, Timestamp};
@@ -32,6 +32,9 @@ fuzz_target!(|data: &[u8]| {
             names.push(name.clone());
         }
     }
+    if let Some(Source::Header(name)) = provider.scheme.certificate.as_ref().map(|source| &source.url) {
+        names.extend([name.clone(), "paypal-transmission-id".to_owned()]);
+    }
     names.extend(["x-hook-secret", "x-okta-verification-challenge"].map(str::to_owned));
     let mut headers = HeaderMap::new();
     for (name, value) in &provider.scheme.demands {
@@ -48,8 +51,13 @@ fuzz_target!(|data: &[u8]| {
     for method in [Method::GET, Method::HEAD, Method::POST] {
         let request = SignedRequest { method: &method, url: &url, headers: &headers, body };
         assert!(verify(&provider.scheme, &secrets, &request, now).is_err(), "{}", provider.name);
-        assert!(verify(&provider.scheme, &[], &request, now).is_err(), "{}", provider.name);
-        let keys = HandshakeKeys { signing: &secrets, tokens: &secrets };
+        assert!(verify(&provider.scheme, &secrets[..0], &request, now).is_err(), "{}", provider.name);
+        // What of a request no scheme allows is never fetched.
+        if let Ok(Some(url)) = certificate_url(&provider.scheme, &secrets, &request, now) {
+            let rule = &provider.scheme.certificate.as_ref().unwrap().allowed;
+            assert!(allowed_url(rule, &url).is_some_and(|read| read.as_str() == url));
+        }
+        let keys = HandshakeKeys { signing: &secrets, tokens: &secrets, certificate: None };
         if let Some(answer) = answer_handshake(provider, keys, &request, now)
             && answer.outcome == HandshakeOutcome::Verified
         {
