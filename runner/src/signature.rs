@@ -34,7 +34,8 @@ mod text;
 mod uncertified;
 mod window;
 
-#[cfg(all(test, feature = "asymmetric-signatures"))]
+#[cfg(test)]
+#[cfg(feature = "asymmetric-signatures")]
 mod certificate_tests;
 #[cfg(test)]
 mod handshake_tests;

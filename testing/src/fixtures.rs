@@ -55,7 +55,7 @@ impl Fixture {
     }
 
     /// Sends the document as text, as its sender does.
-    fn as_text(mut self) -> Self {
+    fn sent_as_text(mut self) -> Self {
         self.content_type = "text/plain; charset=UTF-8";
         self
     }

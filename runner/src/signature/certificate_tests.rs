@@ -253,7 +253,7 @@ fn w41_a_certificate_is_fetched_from_its_sender_and_from_nowhere_else() {
                     message
                 }
                 _ => changed(&message, |body| {
-                    body["SigningCertURL"] = strange.clone().into()
+                    body["SigningCertURL"] = strange.clone().into();
                 }),
             };
             let refused = url(&message, &secrets, now());

@@ -201,7 +201,8 @@ fn body(host: &str, answer: Response<Bytes>) -> Result<Bytes, Unreachable> {
     Ok(body)
 }
 
-#[cfg(all(test, feature = "asymmetric-signatures"))]
+#[cfg(test)]
+#[cfg(feature = "asymmetric-signatures")]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -13,7 +13,7 @@ use testing::{Reply, Report, Result, SimulatedInstance, Simulation, Upstream, fi
 struct Config {
     /// The topics whose messages are accepted.
     topics: Vec<Secret>,
-    /// The id of the webhook at PayPal.
+    /// The id of the webhook at `PayPal`.
     webhook_id: Secret,
 }
 
@@ -215,7 +215,7 @@ async fn w41_an_issuer_that_paypal_leaves_out_is_fetched_once() -> Result {
     Ok(())
 }
 
-/// A request of PayPal, as it was signed, but for the URL of its certificate.
+/// A request of `PayPal`, as it was signed, but for the URL of its certificate.
 fn naming(instance: &SimulatedInstance<Config>, url: &str) -> Request<Bytes> {
     let webhook = instance.webhook::<Payments>();
     let webhook = webhook.fixture(fixtures::paypal::capture_completed());
