@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 pub use self::host::{Caller, Dispatch};
-use self::host::{ExecutionHost, Served};
+use self::host::{ExecutionHost, Served, Stage};
 use self::overlay::StateOwner;
 pub use self::routing::{Routed, run_routing};
 use crate::clock;
@@ -163,7 +163,7 @@ pub async fn run(
     run: Run,
     cancel: oneshot::Receiver<()>,
 ) -> Finished {
-    let host = host(ports, dispatch, &run, true);
+    let host = host(ports, dispatch, &run, Stage::Accepted);
     let deadline = ports.clock.now() + run.time_limit;
     let functions = call_functions(call(ports, &run, &host), run);
     let mut task = AuthorTask::start(ports, functions, Ended::Panicked);
@@ -196,7 +196,7 @@ pub async fn run_trigger(
             lines: None,
         });
     };
-    let host = host(ports, dispatch, run, false);
+    let host = host(ports, dispatch, run, Stage::BeforeAccept);
     let (call, payload) = (call(ports, run, &host), run.payload.clone());
     let function = async move { on_trigger.call(call, payload).await };
     let output =
@@ -249,7 +249,7 @@ fn host(
     ports: &Arc<Ports>,
     dispatch: &Arc<dyn Dispatch>,
     run: &Run,
-    on_disk: bool,
+    stage: Stage,
 ) -> Arc<ExecutionHost> {
     let owner = StateOwner {
         instance: run.instance.id.clone(),
@@ -263,7 +263,7 @@ fn host(
         redactor: run.redactor(),
         steps: run.steps.clone(),
         seed: run.trigger_state.clone(),
-        on_disk,
+        stage,
         log_lines: run.log_lines,
     };
     Arc::new(ExecutionHost::new(

@@ -6,7 +6,7 @@ use sdk::endpoint::Route;
 use sdk::response::OutputData;
 use sdk::{Error, Output, Result};
 
-use super::host::ExecutionHost;
+use super::host::{ExecutionHost, Stage};
 use super::{Dispatch, Run, call, host, run_before_accept};
 use crate::ports::Ports;
 use crate::store::Write;
@@ -20,9 +20,10 @@ pub struct Routed {
     pub lines: Option<Write>,
 }
 
-/// Runs `#[on_execution]` of a routing flow: nothing is recorded but what it logs.
+/// Runs `#[on_execution]` of a routing flow: nothing is recorded but what it logs, and that is shown to nobody before it is known whose
+/// secrets must be taken out of it.
 pub async fn run_routing(ports: &Arc<Ports>, dispatch: &Arc<dyn Dispatch>, run: &Run) -> Routed {
-    let host = host(ports, dispatch, run, false);
+    let host = host(ports, dispatch, run, Stage::Routing);
     let route = decide(ports, run, &host).await;
     Routed {
         route,
