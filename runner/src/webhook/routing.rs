@@ -271,6 +271,9 @@ impl Ingress {
                         .map(|lines| clean(lines, std::slice::from_ref(&instance.redactor))),
                     ..begun
                 };
+                if let Some(Write::Log(lines)) = &begun.lines {
+                    self.ports().show(lines);
+                }
                 return Ok(Received {
                     instance,
                     flow,
