@@ -22,7 +22,7 @@ use crate::certified::{self, Directory};
 use crate::tasks::Busy;
 use crate::witness::Witness;
 
-/// A request that a flow sent to another system, and what came back.
+/// A request that a flow sent to another system, or the runner to the server of a sender, and what came back.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RequestReport {
     /// When, by the clock of the simulation.
@@ -30,7 +30,7 @@ pub struct RequestReport {
     /// The execution that sent it.
     #[serde(skip)]
     pub execution: Option<ExecutionId>,
-    /// The flow that sent it.
+    /// The flow that sent it; empty if the runner did, to fetch a certificate or to confirm a subscription.
     pub flow: String,
     /// The step from which it was sent, if it was sent from inside one.
     #[serde(skip_serializing_if = "Option::is_none")]
