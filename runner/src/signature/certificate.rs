@@ -38,9 +38,6 @@ pub fn certificate_url(
     let Some(source) = &scheme.certificate else {
         return Ok(None);
     };
-    if cfg!(not(feature = "asymmetric-signatures")) {
-        return Err(Refusal::NotBuiltIn);
-    }
     let keys = usable_keys(scheme, secrets)?;
     let reading = Reading::new(scheme, request);
     check_demands(&reading)?;
@@ -54,6 +51,9 @@ pub(super) fn claim<'a>(
     keys: &[Vec<u8>],
     now: Timestamp,
 ) -> Result<Claim<'a>, Refusal> {
+    if cfg!(not(feature = "asymmetric-signatures")) {
+        return Err(Refusal::NotBuiltIn);
+    }
     if let Some(recipient) = &source.recipient {
         let named = reading.required(recipient)?;
         let is_ours = keys.iter().fold(Choice::from(0), |is_ours, key| {
