@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream::unfold;
 use http::Request;
 use runner::server::{Body, Handler, Limits, Stopped};
 use tokio::sync::{Semaphore, mpsc};
@@ -121,6 +122,61 @@ async fn a_request_half_read_at_the_stop_is_finished() {
     assert_eq!(body.answer().await.body, "POST /half body");
     body.assert_end().await;
     drop((head, body, idle));
+    assert_eq!(stopped.await, Stopped::Drained);
+}
+
+/// An answer that was begun before the stop does not say that the connection closes; it closes even so.
+#[tokio::test]
+async fn an_answer_that_was_begun_before_the_stop_is_the_last_of_its_connection() {
+    let (pieces, receiver) = mpsc::unbounded_channel::<Bytes>();
+    let receiver = Arc::new(Mutex::new(Some(receiver)));
+    let handler = By(move |_: Request<Bytes>| {
+        let receiver = receiver.lock().unwrap().take().unwrap();
+        async move {
+            http::Response::new(Body::stream(unfold(receiver, async |mut receiver| {
+                let piece = receiver.recv().await?;
+                Some((Ok::<_, std::io::Error>(piece), receiver))
+            })))
+        }
+    });
+    let server = Server::start(handler, Limits::default()).await;
+    let mut caller = server.call().await;
+    caller.send(get("/")).await;
+    let head = caller.until("\r\n\r\n").await.unwrap().unwrap();
+    assert!(!head.contains("connection: close"), "{head}");
+    let mut idle = server.call().await;
+    let stopped = server.stop();
+    idle.assert_end().await;
+    pieces.send(Bytes::from_static(b"last")).unwrap();
+    drop(pieces);
+    let body = caller.until("0\r\n\r\n").await.unwrap().unwrap();
+    assert!(body.contains("last"), "{body}");
+    caller.assert_end().await;
+    drop((caller, idle));
+    assert_eq!(stopped.await, Stopped::Drained);
+}
+
+/// Whoever waits for a place at the stop is not left waiting.
+#[tokio::test]
+async fn callers_that_wait_for_a_place_at_the_stop_are_turned_away() {
+    let (handler, mut entries, release) = held();
+    let limits = Limits {
+        connections: 1,
+        ..Limits::default()
+    };
+    let server = Server::start(handler, limits).await;
+    let address = server.address;
+    let mut served = server.call().await;
+    served.send(get("/")).await;
+    in_time(entries.recv()).await.unwrap();
+    let mut waiting = Caller::send_at_once(address, &get("/waiting")).unwrap();
+    let stopped = server.stop();
+    // In order or by a reset: it was not read, and can be sent again elsewhere.
+    assert!(!matches!(waiting.try_answer().await, Ok(Some(_))));
+    release.add_permits(1);
+    assert_eq!(served.answer().await.body, "let go");
+    served.assert_end().await;
+    drop(served);
     assert_eq!(stopped.await, Stopped::Drained);
 }
 
