@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use libfuzzer_sys::fuzz_target;
 use runner::decode::{BodyLimits, read_body, read_path, read_query};
 use runner::envelope::content_encoding;
-use runner::record::{Execution, Function, InvokedBy, Status, StoredPayload};
+use runner::record::{Execution, StoredPayload};
 use runner::store::{Accept, Commit, Point, SqliteOptions, SqliteStore, Store as _, Write};
 use runner::vault::Vault;
 use sdk::id::ExecutionId;
@@ -105,30 +105,10 @@ fn open(folder: &TempDir) -> SqliteStore {
 }
 
 fn queued(id: &ExecutionId, position: u64) -> Execution {
+    let accepted_at = Timestamp::from_millis(1_774_630_200_000);
     Execution {
-        id: id.clone(),
-        instance: "instance".into(),
-        flow: "flow".into(),
-        function: Function::OnExecution,
-        invoked_by: InvokedBy::Webhook,
-        synchronous: false,
-        status: Status::Queued,
-        result: None,
         position,
-        order_key: None,
-        accepted_at: Timestamp::from_millis(1_774_630_200_000),
-        run_at: None,
-        started_at: None,
-        ended_at: None,
-        attempt: 1,
-        starts: 0,
-        journal: id.clone(),
-        first: None,
-        parent: None,
-        unique_id: None,
-        error: None,
-        caller_error: None,
-        dead_letter: false,
+        ..Execution::queued(id.clone(), "instance".into(), "flow".into(), accepted_at)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::Method;
 use runner::clock::{Clock as _, SystemClock};
-use runner::record::{Execution, Function, InvokedBy, Status, StoredPayload};
+use runner::record::{Execution, InvokedBy, Status, StoredPayload};
 use runner::store::{Accept, Commit, Point, Store as _, Write};
 use sdk::Payload;
 use serde_json::{Value, json};
@@ -333,29 +333,12 @@ impl Stage {
         earlier.open["timetable"]["lines"][0]["since"] = serde_json::to_value(hour_ago).unwrap();
         let id = sdk::id::ExecutionId::new("0197c3d2-7f3a-7c1e-8a55-2d1f6b0e9a11");
         let execution = Execution {
-            id: id.clone(),
-            instance: instance.id.clone(),
-            flow: "tick".into(),
-            function: Function::OnExecution,
             invoked_by: InvokedBy::Retry,
-            synchronous: false,
             status: Status::Pending,
-            result: None,
             position: store.last_position().await.unwrap() + 1,
-            order_key: None,
-            accepted_at: now,
             run_at: Some(now + Duration::from_secs(3)),
-            started_at: None,
-            ended_at: None,
             attempt: 2,
-            starts: 0,
-            journal: id,
-            first: None,
-            parent: None,
-            unique_id: None,
-            error: None,
-            caller_error: None,
-            dead_letter: false,
+            ..Execution::queued(id, instance.id.clone(), "tick".into(), now)
         };
         let accept = Accept {
             execution,
