@@ -63,11 +63,12 @@ fn the_settings_file_of_the_page_holds_every_key_at_its_default() {
 /// A key that the page shows without setting it exists too.
 #[test]
 fn a_setting_that_the_page_leaves_unset_can_be_set_to_what_it_shows() {
-    let shown: String = settings_on_the_page()
+    let shown: Vec<&str> = settings_on_the_page()
         .lines()
-        .map(|line| format!("{}\n", line.strip_prefix("# ").unwrap_or(line)))
+        .map(|line| line.strip_prefix("# ").unwrap_or(line))
         .collect();
-    let (unset, set) = (read(settings_on_the_page()).unwrap(), read(&shown).unwrap());
+    let unset = read(settings_on_the_page()).unwrap();
+    let set = read(&shown.join("\n")).unwrap();
     assert_eq!(set.settings, unset.settings);
     assert!(unset.flow_threads.is_none() && set.flow_threads.is_some());
     assert!(unset.store.max_bytes.is_none() && set.store.max_bytes.is_some());
