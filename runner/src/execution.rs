@@ -150,9 +150,9 @@ impl Finished {
         self.host.note(level, text);
     }
 
-    /// Takes the secrets of the instance out of a text.
-    pub fn redact(&self, text: &str) -> String {
-        self.host.redact(text)
+    /// Takes the secrets of the instance out of the text of an error, and cuts a long one.
+    pub fn redact_error(&self, text: &str) -> String {
+        self.host.redact_error(text)
     }
 }
 

@@ -168,9 +168,9 @@ impl ExecutionHost {
         });
     }
 
-    /// Takes the secrets of the instance out of a text.
-    pub(super) fn redact(&self, text: &str) -> String {
-        self.served.redactor.text(text)
+    /// Takes the secrets of the instance out of the text of an error, and cuts a long one.
+    pub(super) fn redact_error(&self, text: &str) -> String {
+        self.served.redactor.error(text)
     }
 
     /// Writes log lines, if there are many of them and the execution is on disk. A store that fails keeps nobody from running.
@@ -193,7 +193,7 @@ impl ExecutionHost {
         let began_at = lock(&self.begun).remove(&step).unwrap_or(now);
         let (end, attempts) = match end {
             StepEnd::Succeeded { value, attempts } => (Ok(value), attempts),
-            StepEnd::Failed { error, attempts } => (Err(self.redact(&error)), attempts),
+            StepEnd::Failed { error, attempts } => (Err(self.redact_error(&error)), attempts),
         };
         StepRecord {
             journal: self.served.owner.journal.clone(),
