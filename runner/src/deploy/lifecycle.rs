@@ -42,7 +42,7 @@ pub struct LifecycleEnd {
     pub result: ResultType,
     /// Why it failed.
     pub error: Option<String>,
-    /// Its attempts, the first one first.
+    /// Its attempts, the first one first; none if the store could not be read for them.
     pub attempts: Vec<Attempt>,
 }
 
@@ -254,8 +254,7 @@ impl Deployer {
         })
     }
 
-    /// Returns the attempts that began with this execution. The report of a deploy is not worth failing for: where the store cannot be
-    /// read, it tells of the last one alone.
+    /// Returns the attempts that began with this execution; none if the store cannot be read, for which a deploy need not fail.
     async fn attempts(&self, first: &ExecutionId, last: Attempt) -> Vec<Attempt> {
         if last.execution_id == *first {
             return vec![last];
@@ -269,7 +268,7 @@ impl Deployer {
             store.execution(first).await,
             store.executions(&filter, None, PAGE).await,
         ) else {
-            return vec![last];
+            return Vec::new();
         };
         let retries = later
             .into_iter()
