@@ -337,7 +337,10 @@ fn check_lifecycle_retry(flow: &FlowParts, fault: &mut impl FnMut(String)) {
         fault("it has no lifecycle function to try again; remove `lifecycle_retry`".to_owned());
     }
     if lifecycle_retry.unique_pointer().is_some() {
-        fault("a lifecycle function has no payload; remove `unique_by` from `lifecycle_retry`".to_owned());
+        fault(
+            "a lifecycle function has no payload; remove `unique_by` from `lifecycle_retry`"
+                .to_owned(),
+        );
     }
     if lifecycle_retry.count() > Retry::MOST {
         fault(format!(
@@ -348,7 +351,11 @@ fn check_lifecycle_retry(flow: &FlowParts, fault: &mut impl FnMut(String)) {
     }
     let of_removal = matches!(trigger, TriggerKind::InstanceRemove);
     let waits = [
-        ("lifecycle_retry", "a deploy or removal", Some(lifecycle_retry)),
+        (
+            "lifecycle_retry",
+            "a deploy or removal",
+            Some(lifecycle_retry),
+        ),
         ("retry", "the removal", Some(retry).filter(|_| of_removal)),
     ];
     for (option, who, retry) in waits {

@@ -214,7 +214,7 @@ impl Deployer {
         invocation.function = function;
         invocation.synchronous = true;
         invocation.tried_until = Some(undertaking.tried_until);
-        let (first, outcome) = match self.engine.accept(invocation).await? {
+        let (first, outcome) = match Box::pin(self.engine.accept(invocation)).await? {
             Accepted::New {
                 id,
                 outcome: Some(outcome),

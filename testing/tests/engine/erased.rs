@@ -8,7 +8,7 @@ use runner::deploy::{Customer, DeployRequest, Removal};
 use runner::instance::InstanceStatus;
 use runner::record::{StateKey, Status};
 use runner::settings::Settings;
-use runner::store::Store as _;
+use runner::store::{Commit, Point, Store as _, Write};
 use sdk::prelude::*;
 use sdk::state::StateScope;
 use serde_json::{Value, json};
@@ -109,7 +109,7 @@ async fn a_removed_instance_is_erased_when_its_time_has_come() -> Result {
     assert_eq!(removed.facts.status, InstanceStatus::Removed);
     assert_eq!(removed.facts.erase_at, Some(now + hours(24)));
 
-    lab.advance(hours(24) - millis(1)).await?;
+    lab.advance(millis(86_399_999)).await?;
     assert_eq!(left(&lab, &instance).await?, (3, 1));
     instance.send(request.clone()).await.assert_refused(404);
     assert_eq!(instance.next_fire::<Ticks>(), None);
@@ -270,14 +270,70 @@ async fn a_time_that_passed_while_the_process_was_down_is_caught_up() {
     world.kill();
     lasting.clock.advance_to(lasting.clock.now() + hours(2));
     let world = World::start(&lasting, None).await;
-    let kept = || async {
-        let all = lasting.disk.instances().await.unwrap();
-        all.iter().map(|it| it.id.clone()).collect::<Vec<_>>()
-    };
-    assert_eq!(kept().await, [two.id.clone()]);
+    let kept = lasting.disk.instances().await.unwrap();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].id, two.id);
     world.advance(hours(1), |_| {}).await;
-    assert_eq!(kept().await, []);
+    assert_eq!(lasting.disk.instances().await.unwrap(), []);
     assert_eq!(lasting.disk.states(&one.id).await.unwrap(), []);
+}
+
+#[derive(ConfigVars)]
+struct Demanding {
+    /// What no instance was deployed with.
+    novelty: String,
+}
+
+struct CountsMore;
+
+#[flow(key = "counts")]
+impl CountsMore {
+    #[on_execution]
+    async fn run(_context: &Context<Demanding>, _body: Value) -> sdk::Result<()> {
+        Ok(())
+    }
+}
+
+/// E52: a removed instance stays one whose config values a new version does not understand, and is erased at its time.
+#[tokio::test]
+async fn a_removed_instance_of_another_version_is_erased_at_its_time() {
+    let built = integration().build().unwrap();
+    let mut lasting = Lasting::new(built, Settings::default());
+    let world = World::start(&lasting, None).await;
+    let (one, two) = (deployed(&world, "one").await, deployed(&world, "two").await);
+    remove(&world, &one.id, hours(1)).await;
+    world.kill();
+    let later = Integration::new("i").flow::<CountsMore>();
+    lasting.integration = later.build().unwrap();
+    let world = World::start(&lasting, None).await;
+    let instances = &world.runner.engine.instances;
+    let status = |id| instances.find(id).map(|found| found.facts.status);
+    assert_eq!(status(&one.id), Some(InstanceStatus::Removed));
+    assert_eq!(status(&two.id), Some(InstanceStatus::DeployFailed));
+    world.advance(hours(1), |_| {}).await;
+    assert_eq!(status(&one.id), None);
+    assert_eq!(status(&two.id), Some(InstanceStatus::DeployFailed));
+}
+
+/// E52: an instance that a version stored which did not know of all this is read as it was.
+#[tokio::test]
+async fn an_instance_of_an_older_database_is_there() {
+    let built = integration().build().unwrap();
+    let lasting = Lasting::new(built, Settings::default());
+    let world = World::start(&lasting, None).await;
+    let instance = deployed(&world, "acme").await;
+    world.kill();
+    let stored = lasting.disk.instances().await.unwrap().remove(0);
+    let mut older = (*stored).clone();
+    let open = older.open.as_object_mut().unwrap();
+    assert_eq!(open.remove("erase_at"), Some(Value::Null));
+    let put = Commit::new(Point::Deploy, vec![Write::PutInstance(older.into())]);
+    lasting.disk.commit(put).await.unwrap();
+    let world = World::start(&lasting, None).await;
+    let found = world.runner.engine.instances.get(&instance.id).unwrap();
+    assert_eq!(found.facts.status, InstanceStatus::Active);
+    world.advance(days(1), |_| {}).await;
+    assert!(world.runner.engine.instances.get(&instance.id).is_some());
 }
 
 /// E52: a store that does not take the erasing is asked again; until it does, everything is there.

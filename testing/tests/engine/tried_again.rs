@@ -291,9 +291,7 @@ async fn a_crash_anywhere_between_attempts_does_no_harm() -> Result {
 }
 
 fn lasting() -> Lasting {
-    let mut settings = Settings::default();
-    settings.local_instance = false;
-    Lasting::new(integration().build().unwrap(), settings)
+    Lasting::new(integration().build().unwrap(), Settings::default())
 }
 
 /// Begins a deploy whose first attempt fails, and lets it come to where it waits.

@@ -64,7 +64,7 @@ async fn an_older_schema_is_brought_forward_with_what_it_holds() {
 async fn a_lifecycle_function_of_an_older_database_is_no_dead_letter() {
     let home = Home::new();
     let takes_them_off = |step: &&str| step.contains("SET dead_letter = 0 WHERE function <> 0");
-    let before = MIGRATIONS.iter().position(|step| takes_them_off(&step));
+    let before = MIGRATIONS.iter().position(takes_them_off);
     let older = &MIGRATIONS[..before.unwrap()];
     drop(SqliteStore::open_with(&home.path(), &home.options, older).unwrap());
     let db = rusqlite::Connection::open(home.path()).unwrap();
