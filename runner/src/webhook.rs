@@ -233,7 +233,7 @@ impl Ingress {
                     .status()
                     .and_then(|code| StatusCode::from_u16(code).ok())
                     .unwrap_or(StatusCode::BAD_REQUEST);
-                Box::new(answer::error(status, &redactor.text(error.caller_text())))
+                Box::new(answer::error(status, &redactor.error(error.caller_text())))
             })?;
         invocation.answer = triggered.response.as_ref().map(answer::keep);
         invocation.triggered = Some(triggered);

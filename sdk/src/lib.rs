@@ -43,6 +43,7 @@ pub mod context;
 pub mod endpoint;
 mod error;
 pub mod flow;
+pub mod handle;
 pub mod host;
 pub mod http_client;
 pub mod id;

@@ -15,11 +15,7 @@ use crate::envelope::store_output;
 use crate::execution::{Ended, Finished, time_limit_text};
 use crate::lane::{Entry, Hold, LaneId, poison};
 use crate::record::{CallerError, Function, ResultType, Status, StoredOutput};
-use crate::redaction::shorten;
 use crate::store::{Commit, Committed, Finish, Point, StoreError, Write};
-
-/// As much of the text of an error is recorded: lists show it, and it may quote what a sender sent.
-const LONGEST_ERROR: usize = 16 * 1024;
 
 /// What is to be recorded of a run that has ended.
 pub(super) struct Verdict {
@@ -126,7 +122,7 @@ impl Engine {
             },
             Ended::Failed(error) => Verdict::failed(copy(error, finished), ResultType::Error),
             Ended::Panicked(text) => {
-                Verdict::failed(Error::new(finished.redact(text)), ResultType::Error)
+                Verdict::failed(Error::new(finished.redact_error(text)), ResultType::Error)
             }
             Ended::TimedOut => {
                 let text = time_limit_text(self.time_limit(job));
@@ -175,10 +171,7 @@ impl Engine {
             status: verdict.status,
             result: verdict.result,
             at: now,
-            error: error.map(|error| {
-                let clean = job.instance.redactor.text(&error.chain());
-                shorten(&clean, LONGEST_ERROR).into_owned()
-            }),
+            error: error.map(|error| job.instance.redactor.error(&error.chain())),
             caller_error: job.caller_error(verdict),
             output: verdict.output.clone(),
             dead_letter,
@@ -296,12 +289,9 @@ impl Job {
 
     /// Returns what the caller may read of an error (W29).
     fn caller_error(&self, verdict: &Verdict) -> Option<CallerError> {
-        verdict.error.as_ref().map(|error| {
-            let clean = self.instance.redactor.text(error.caller_text());
-            CallerError {
-                text: shorten(&clean, LONGEST_ERROR).into_owned(),
-                status: error.status(),
-            }
+        verdict.error.as_ref().map(|error| CallerError {
+            text: self.instance.redactor.error(error.caller_text()),
+            status: error.status(),
         })
     }
 
@@ -367,8 +357,8 @@ impl Verdict {
 
 /// Errors are not `Clone`: what the record needs of one is copied, without secrets of the instance and of the request.
 fn copy(error: &Error, finished: &Finished) -> Error {
-    let caller_text = finished.redact(error.caller_text());
-    let mut copy = Error::new(finished.redact(&error.chain())).for_caller(caller_text);
+    let caller_text = finished.redact_error(error.caller_text());
+    let mut copy = Error::new(finished.redact_error(&error.chain())).for_caller(caller_text);
     if error.is_permanent() {
         copy = copy.permanent();
     }

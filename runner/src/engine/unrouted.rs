@@ -45,8 +45,6 @@ impl Engine {
             text: unrouted.error.clone(),
             fields: Value::Null,
         };
-        // Nobody listening is no fault.
-        let _ = self.ports.tail.send(line.clone());
         lines.push(line);
         let execution = Execution {
             id: unrouted.id.clone(),
@@ -79,11 +77,12 @@ impl Engine {
             answer: None,
             claims: Vec::new(),
         };
-        let writes = vec![Write::Accept(Box::new(accept)), Write::Log(lines)];
+        let writes = vec![Write::Accept(Box::new(accept)), Write::Log(lines.clone())];
         self.ports
             .store
             .commit(Commit::new(Point::Accept, writes))
-            .await
-            .map(drop)
+            .await?;
+        self.ports.show(&lines);
+        Ok(())
     }
 }

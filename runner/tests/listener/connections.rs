@@ -9,7 +9,7 @@ use http::Request;
 use runner::server::{Body, Limits, Peer};
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::caller::{By, Server, describe, echo, get, in_time, post, text};
+use crate::caller::{By, CROWD, Caller, Server, describe, echo, get, in_time, post, text};
 
 #[tokio::test]
 async fn a_caller_that_half_closes_gets_its_answer() {
@@ -59,6 +59,19 @@ async fn a_handler_ends_though_its_caller_has_left() {
         drop(caller);
         release.add_permits(1);
         assert_eq!(in_time(tales.recv()).await, Some("ended"));
+    }
+}
+
+#[tokio::test]
+async fn a_crowd_that_nobody_accepts_yet_is_connected_and_answered_in_the_end() {
+    let server = Server::start(echo(), Limits::default()).await;
+    // On this runtime of one thread nothing is accepted before this test waits. The standard library lets 128 connections wait; the
+    // next one would not come about.
+    let callers: Vec<Caller> = (0..CROWD)
+        .map(|number| Caller::send_at_once(server.address, &get(&format!("/{number}"))).unwrap())
+        .collect();
+    for (number, mut caller) in callers.into_iter().enumerate() {
+        assert_eq!(caller.answer().await.body, format!("GET /{number} "));
     }
 }
 

@@ -11,7 +11,7 @@ use http::Request;
 use runner::server::{Body, Handler, Limits, Stopped};
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::caller::{By, Caller, Server, echo, get, in_time, post, spawn, text};
+use crate::caller::{By, CROWD, Caller, Server, echo, get, in_time, post, spawn, text};
 
 /// A handler that tells when it is entered, and answers when it is let.
 fn held() -> (impl Handler, mpsc::UnboundedReceiver<()>, Arc<Semaphore>) {
@@ -82,12 +82,12 @@ async fn what_is_in_a_socket_at_the_stop_is_answered() {
     assert_eq!(stopped.await, Stopped::Drained);
 }
 
-// G8: as many as fit into the backlog of a listener.
+// G8.
 #[tokio::test]
 async fn a_crowd_that_connects_at_the_moment_of_the_stop_is_answered() {
     let server = Server::start(echo(), Limits::default()).await;
     let address = server.address;
-    let callers = (0..100).map(|number| {
+    let callers = (0..CROWD).map(|number| {
         let request = get(&format!("/{number}"));
         Caller::send_at_once(address, &request).unwrap()
     });

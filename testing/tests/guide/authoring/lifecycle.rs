@@ -44,7 +44,7 @@ impl Events {
 
     #[on_first_deploy]
     async fn fill_back(context: &Context<Config>) -> Result<()> {
-        context.start::<Events>(&json!("what was there before")).await?;
+        context.handle::<Events>().start(&json!("what was there before")).await?;
         Ok(())
     }
 }
