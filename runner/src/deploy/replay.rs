@@ -16,7 +16,7 @@ type Replayed = Result<ExecutionId, ControlError>;
 
 impl Deployer {
     /// Runs an execution again with the payload that it had, as an execution of its own (W53): one of a flow as
-    /// [`Engine::replay`](crate::Engine::replay) does; one of a lifecycle function with the config that the instance has now, while
+    /// [`Engine::replay`](crate::engine::Engine::replay) does; one of a lifecycle function with the config that the instance has now, while
     /// nothing else happens to the instance.
     ///
     /// The replay of a lifecycle function changes nothing about what the instance does: one whose deploy failed stays closed until it is

@@ -1,6 +1,6 @@
 //! A store that fails, or dies with its process, at a chosen commit; it tells the history what was made durable.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use runner::clock::{Clock as _, ManualClock};
