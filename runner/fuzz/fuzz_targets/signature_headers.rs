@@ -3,7 +3,10 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use libfuzzer_sys::fuzz_target;
-use runner::signature::{HandshakeKeys, HandshakeOutcome, SignedRequest, answer_handshake, verify};
+use runner::signature::{
+    HandshakeKeys, HandshakeOutcome, SignedRequest, allowed_url, answer_handshake, certificate_url,
+    verify,
+};
 use sdk::signature::{Guard, Place, Source, providers};
 use sdk::{Secret, Timestamp};
 
@@ -37,6 +40,14 @@ fuzz_target!(|data: &[u8]| {
             names.push(name.clone());
         }
     }
+    if let Some(Source::Header(name)) = provider
+        .scheme
+        .certificate
+        .as_ref()
+        .map(|source| &source.url)
+    {
+        names.extend([name.clone(), "paypal-transmission-id".to_owned()]);
+    }
     names.extend(["x-hook-secret", "x-okta-verification-challenge"].map(str::to_owned));
     let mut headers = HeaderMap::new();
     for (name, value) in &provider.scheme.demands {
@@ -63,13 +74,19 @@ fuzz_target!(|data: &[u8]| {
             provider.name
         );
         assert!(
-            verify(&provider.scheme, &[], &request, now).is_err(),
+            verify(&provider.scheme, &secrets[..0], &request, now).is_err(),
             "{}",
             provider.name
         );
+        // What of a request no scheme allows is never fetched.
+        if let Ok(Some(url)) = certificate_url(&provider.scheme, &secrets, &request, now) {
+            let rule = &provider.scheme.certificate.as_ref().unwrap().allowed;
+            assert!(allowed_url(rule, &url).is_some_and(|read| read.as_str() == url));
+        }
         let keys = HandshakeKeys {
             signing: &secrets,
             tokens: &secrets,
+            certificate: None,
         };
         if let Some(answer) = answer_handshake(provider, keys, &request, now)
             && answer.outcome == HandshakeOutcome::Verified

@@ -68,7 +68,12 @@ const EXAMPLES: [(&str, &[&str]); 14] = [
     ),
     (
         "keys",
-        &["keys", "keys echo --make", "keys echo --revoke Zx81kq"],
+        &[
+            "keys",
+            "keys echo --make",
+            "keys echo --revoke Zx81kq",
+            "keys tasks --forget-secret",
+        ],
     ),
 ];
 

@@ -26,4 +26,6 @@ mod probes;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod senders;
+#[cfg(test)]
 mod store;
