@@ -11,9 +11,11 @@ mod drive;
 mod outcome;
 mod overlap;
 mod recovery;
+mod replay;
 mod retry;
 mod start;
 mod unrouted;
+mod waiters;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -24,14 +26,16 @@ use sdk::id::{ExecutionId, FlowKey, InstanceId};
 use sdk::integration::FlowParts;
 use sdk::options::Settled;
 use sdk::queue::Queue;
-use sdk::{Body, Payload};
+use sdk::{Body, Payload, Timestamp};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::AbortHandle;
 
-pub use self::control::{ControlError, ReplayFrom};
+pub use self::control::ControlError;
 pub use self::counts::Counts;
 pub use self::outcome::Outcome;
+pub use self::replay::ReplayFrom;
 pub use self::unrouted::Unrouted;
+use self::waiters::Waiter;
 use crate::envelope::is_unchanged;
 use crate::execution::Triggered;
 use crate::instance::{Instance, Instances};
@@ -62,7 +66,7 @@ pub struct Engine {
     /// Executions that somebody replays at the moment.
     replaying: Mutex<HashSet<ExecutionId>>,
     /// Who waits for the end of an execution.
-    waiters: Mutex<HashMap<ExecutionId, Vec<oneshot::Sender<Outcome>>>>,
+    waiters: Mutex<HashMap<ExecutionId, Vec<Waiter>>>,
     /// One permit, for the executions that ran when the process died, and may not do so once more.
     suspects: Semaphore,
     next_position: AtomicU64,
@@ -87,6 +91,8 @@ struct Job {
     counted: bool,
     /// Whether its journal may hold something.
     resumed: bool,
+    /// The latest moment at which an attempt may begin for which a deploy or a removal waits; `None` if none does (E51).
+    tried_until: Option<Timestamp>,
 }
 
 struct Running {
@@ -128,6 +134,8 @@ pub struct Invocation {
     pub in_turn: bool,
     /// The execution that called it.
     pub parent: Option<ExecutionId>,
+    /// The latest moment at which a further attempt may begin: it is part of a deploy or a removal, which waits for the last one (E51).
+    pub tried_until: Option<Timestamp>,
 }
 
 impl Invocation {
@@ -154,6 +162,7 @@ impl Invocation {
             tick: None,
             in_turn: false,
             parent: None,
+            tried_until: None,
         }
     }
 }
@@ -257,7 +266,7 @@ impl Engine {
         let outcome = job
             .execution
             .synchronous
-            .then(|| self.wait_for(&job.execution.id));
+            .then(|| self.wait_for_last(&job.execution.id));
 
         let accept = Accept {
             execution: job.execution.clone(),
@@ -303,39 +312,9 @@ impl Engine {
         }
     }
 
-    /// Returns the end of an execution; the receiver fails if the engine stops before.
-    pub fn wait_for(&self, id: &ExecutionId) -> oneshot::Receiver<Outcome> {
-        let (sender, receiver) = oneshot::channel();
-        lock(&self.waiters)
-            .entry(id.clone())
-            .or_default()
-            .push(sender);
-        receiver
-    }
-
     /// Returns how many executions wait for their turn, and how many run.
     pub fn load(&self) -> (usize, usize) {
         (self.lanes.waiting(), *self.active.borrow())
-    }
-
-    /// Says whether somebody waits for the end of an execution.
-    pub fn is_waited_for(&self) -> bool {
-        !lock(&self.waiters).is_empty()
-    }
-
-    /// Forgets those who no longer wait for an execution.
-    pub fn tidy_waiters(&self, id: &ExecutionId) {
-        let mut waiters = lock(&self.waiters);
-        if let Some(waiting) = waiters.get_mut(id) {
-            waiting.retain(|waiter| !waiter.is_closed());
-            if waiting.is_empty() {
-                waiters.remove(id);
-            }
-        }
-    }
-
-    fn forget_waiters(&self, id: &ExecutionId) {
-        lock(&self.waiters).remove(id);
     }
 
     /// Returns the next place in the order of arrival.
@@ -410,6 +389,7 @@ impl Engine {
             counted: false,
             // The log goes on behind the lines of the trigger.
             resumed: lines.is_some(),
+            tried_until: invocation.tried_until,
         };
         (job, lines)
     }
@@ -462,7 +442,7 @@ impl Job {
         }
     }
 
-    fn count_start(&mut self, now: sdk::Timestamp) {
+    fn count_start(&mut self, now: Timestamp) {
         self.execution.status = Status::Running;
         self.execution.started_at = Some(now);
         self.execution.starts += 1;

@@ -258,7 +258,8 @@ impl<C: ConfigVars> Simulation<C> {
     pub async fn instances(&self) -> Result<Vec<SimulatedInstance<C>>, SimulationError> {
         let world = self.world().await?;
         let all = world.runner.engine.instances.all();
-        let ids = all.iter().map(|instance| instance.id.clone());
+        let there = all.iter().filter(|instance| !instance.is_removed());
+        let ids = there.map(|instance| instance.id.clone());
         Ok(ids
             .map(|id| SimulatedInstance::new(Arc::clone(&world), id))
             .collect())

@@ -21,7 +21,11 @@ const EXAMPLES: [(&str, &[&str]); 14] = [
     ),
     (
         "remove",
-        &["remove 'Acme Ltd'", "remove 'Acme Ltd' --force"],
+        &[
+            "remove 'Acme Ltd'",
+            "remove 'Acme Ltd' --force",
+            "remove 'Acme Ltd' --keep-seconds 604800",
+        ],
     ),
     ("pause", &["pause local"]),
     ("resume", &["resume local"]),

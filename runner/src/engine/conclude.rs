@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use sdk::Error;
 use sdk::host::LogLevel;
-use sdk::id::ExecutionId;
 use sdk::queue::Poison;
 
 use super::control::refreshed;
@@ -164,7 +163,8 @@ impl Engine {
         let dead_letter = verdict.status == Status::Error
             && follow_up.retry.is_none()
             && verdict.result != ResultType::Canceled
-            && !job.execution.synchronous;
+            && !job.execution.synchronous
+            && job.execution.function == Function::OnExecution;
         let error = verdict.error.as_ref();
         writes.push(Write::Finish(Box::new(Finish {
             id: job.execution.id.clone(),
@@ -221,16 +221,17 @@ impl Engine {
         // Who wants to cancel it from now on finds its end in the store.
         lock(&self.running).remove(&job.execution.id);
         self.counts.ended(&job.execution.flow, verdict.result);
-        self.tell(
-            &job.execution.id,
-            &Outcome {
-                id: job.execution.id.clone(),
-                result: verdict.result,
-                error: job.caller_error(&verdict),
-                output: verdict.output.map(Arc::new),
-                recorded: true,
-            },
-        );
+        let outcome = Outcome {
+            id: job.execution.id.clone(),
+            result: verdict.result,
+            error: job.caller_error(&verdict),
+            output: verdict.output.map(Arc::new),
+            recorded: true,
+        };
+        match &follow_up.retry {
+            Some(retry) => self.tell_of_attempt(&outcome, &retry.execution.id),
+            None => self.tell(&outcome.id, &outcome),
+        }
         let started = self.end_in_lane(job, hold);
         if let Some(retry) = follow_up.retry {
             self.wait_for_time(retry);
@@ -249,15 +250,6 @@ impl Engine {
         let lane = job.lane().filter(|_| !job.execution.synchronous);
         lane.map(|lane| self.lanes.end(&lane, hold))
             .unwrap_or_default()
-    }
-
-    /// Tells everybody who waits for the end of an execution.
-    pub(super) fn tell(&self, id: &ExecutionId, outcome: &Outcome) {
-        let waiters = lock(&self.waiters).remove(id);
-        for waiter in waiters.into_iter().flatten() {
-            // Whoever waited may have gone.
-            let _ = waiter.send(outcome.clone());
-        }
     }
 
     /// Tells a waiting caller that the end is not on disk: it gets a 503, the engine goes on trying (W33).
@@ -347,6 +339,12 @@ impl Verdict {
     pub(super) fn canceled() -> Self {
         let error = Error::new("the execution was cancelled").permanent();
         Self::failed(error, ResultType::Canceled)
+    }
+
+    /// Nobody waits any more for an attempt that is only made because somebody does.
+    pub(super) fn forsaken() -> Self {
+        let text = "the deploy or removal that waited for it has ended; do that again";
+        Self::failed(Error::new(text).permanent(), ResultType::Error)
     }
 
     pub(super) fn set_aside(deaths: u32) -> Self {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sdk::id::ExecutionId;
+use sdk::retry::Retry;
 use sdk::{Body, Timestamp};
 use serde_json::Value;
 
@@ -51,15 +52,13 @@ impl Engine {
     }
 
     fn retry_of(&self, job: &Job, verdict: &Verdict, now: Timestamp) -> Option<Job> {
-        let retryable = job.execution.function == Function::OnExecution
-            && !job.execution.synchronous
-            && matches!(verdict.result, ResultType::Error | ResultType::TimedOut);
-        let error = verdict.error.as_ref().filter(|_| retryable)?;
-        let wait = job
-            .flow
-            .options
-            .retry
-            .wait_after(job.execution.attempt, error)?;
+        let failed = matches!(verdict.result, ResultType::Error | ResultType::TimedOut);
+        let error = verdict.error.as_ref().filter(|_| failed)?;
+        let wait = job.retry()?.wait_after(job.execution.attempt, error)?;
+        // Whoever waits for a deploy or a removal does not wait for ever, however late an error asks for.
+        if job.tried_until.is_some_and(|until| now + wait > until) {
+            return None;
+        }
         let before = &job.execution;
         let execution = Execution {
             id: self.ports.entropy.execution_id(now),
@@ -141,6 +140,7 @@ impl Engine {
             payload: Some(Arc::new(payload)),
             counted: false,
             resumed: false,
+            tried_until: None,
             ..job.clone()
         }
     }
@@ -190,6 +190,10 @@ impl Engine {
         let waiting = id.clone();
         // The lock is held until the entry stands, so that the task cannot look for it before.
         let mut pending = lock(&self.pending);
+        if job.tried_until.is_some() && self.is_stopping() {
+            // Whoever waits is told at once that it will not come to that; it is found at the next start.
+            return self.forget_waiters(&id);
+        }
         let handle = self.ports.spawn.engine(Box::pin(async move {
             engine.ports.clock.sleep_until(at).await;
             let due = lock(&engine.pending).remove(&waiting);
@@ -202,7 +206,7 @@ impl Engine {
 
     /// Starts an execution at its place, in front of what came later, and opens what it held.
     pub(super) fn start_due(self: &Arc<Self>, job: Job) {
-        let Some(lane) = job.lane() else {
+        let Some(lane) = job.lane().filter(|_| !job.execution.synchronous) else {
             return self.start(job);
         };
         let (queue, position) = (job.queue(), job.execution.position);
@@ -302,6 +306,19 @@ impl Engine {
                 vec![Write::Accept(Box::new(accept))],
             ))
             .await;
+    }
+}
+
+impl Job {
+    /// Returns when a failure is tried again, if it ever is: nothing for which a caller waits, but what a deploy or a removal waits for.
+    fn retry(&self) -> Option<&Retry> {
+        let options = &self.flow.options;
+        let waits = self.tried_until.is_some();
+        match self.execution.function {
+            Function::OnExecution if waits || !self.execution.synchronous => Some(&options.retry),
+            Function::OnExecution => None,
+            _ => Some(&options.lifecycle_retry).filter(|_| waits),
+        }
     }
 }
 

@@ -294,7 +294,7 @@ pub(super) fn check_open(instance: &Instance) -> Result<(), Box<Answer>> {
             "This instance is not deployed; try again later.",
             60,
         ))),
-        InstanceStatus::Removing => Err(Box::new(answer::error(
+        InstanceStatus::Removing | InstanceStatus::Removed => Err(Box::new(answer::error(
             StatusCode::NOT_FOUND,
             "There is no endpoint at this URL.",
         ))),

@@ -16,6 +16,8 @@ mod flows;
 #[cfg(test)]
 mod instances;
 #[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod openapi;

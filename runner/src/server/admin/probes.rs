@@ -81,7 +81,8 @@ impl Collector for Counted {
             "Executions that run",
             running,
         )?;
-        let instances = engine.instances.all().len();
+        let all = engine.instances.all();
+        let instances = all.iter().filter(|instance| !instance.is_removed()).count();
         gauge(&mut encoder, "instances", "Instances", instances)?;
 
         let flows = engine.ports.integration.flows.iter();

@@ -109,6 +109,8 @@ pub(super) const MIGRATIONS: &[&str] = &["
     CREATE TABLE orphan (key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
 ", "
     ALTER TABLE log ADD COLUMN step TEXT;
+", "
+    UPDATE execution SET dead_letter = 0 WHERE function <> 0 AND dead_letter <> 0;
 "];
 
 /// Why a database cannot be brought to this version.
