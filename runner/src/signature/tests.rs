@@ -358,7 +358,7 @@ fn w41_without_the_feature_asymmetric_schemes_are_refused_with_a_sentence() {
             .with("paypal-auth-algo", "SHA256withRSA")
             .with("paypal-transmission-sig", "AAAA");
         let key = super::sender::secret(&provider.scheme, 7);
-        let refusal = message.verify(&provider.scheme, &[key], now());
+        let refusal = message.verify_under(None, &provider.scheme, &[key], now());
         assert_eq!(refusal, Err(Refusal::NotBuiltIn), "{}", provider.name);
     }
 }
