@@ -251,11 +251,12 @@ impl Engine {
         started
     }
 
-    /// Gives up the place in its lane; returns those whose turn it is then.
+    /// Gives up its place; returns those whose turn it is then.
     pub(super) fn end_in_lane(&self, job: &Job, hold: Option<Hold>) -> Vec<Job> {
-        let lane = job.lane().filter(|_| !job.execution.synchronous);
-        lane.map(|lane| self.lanes.end(&lane, hold))
-            .unwrap_or_default()
+        match job.lane().filter(|_| !job.execution.synchronous) {
+            Some(lane) => self.lanes.end(&lane, hold),
+            None => self.leave_instance(job),
+        }
     }
 
     /// Tells everybody who waits for the end of an execution.

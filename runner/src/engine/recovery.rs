@@ -36,6 +36,9 @@ impl Engine {
     ///
     /// The store cannot be read.
     pub async fn recover(self: &Arc<Self>) -> StoreResult<usize> {
+        for instance in self.instances.all() {
+            self.keep_limit(&instance.id);
+        }
         let last = self.ports.store.last_position().await?;
         self.next_position.store(last + 1, Ordering::Relaxed);
         let (mut after, mut count) = (0, 0);
@@ -179,7 +182,7 @@ impl Engine {
     ) {
         if matches!(fault, StoreError::Full(_)) {
             self.wait_on(giving_way);
-            return self.give_up_place(place.as_ref(), entry, job.execution.position);
+            return self.give_up_place(&job, place.as_ref(), entry);
         }
         let engine = Arc::clone(self);
         self.ports.spawn.engine(Box::pin(async move {
@@ -190,11 +193,11 @@ impl Engine {
                 }
                 Found::Final => {
                     engine.release_lanes(&giving_way);
-                    engine.give_up_place(place.as_ref(), entry, job.execution.position);
+                    engine.give_up_place(&job, place.as_ref(), entry);
                 }
                 Found::Nothing => {
                     engine.wait_on(giving_way);
-                    engine.give_up_place(place.as_ref(), entry, job.execution.position);
+                    engine.give_up_place(&job, place.as_ref(), entry);
                 }
                 Found::Stopped => {}
             }

@@ -166,7 +166,7 @@ impl Engine {
     pub(super) fn give_up_follow_up(self: &Arc<Self>, follow_up: FollowUp) {
         for (slice, place) in follow_up.slices {
             if let Some((lane, entry)) = place {
-                self.give_up_place(Some(&lane), entry, slice.execution.position);
+                self.give_up_place(&slice, Some(&lane), entry);
             }
         }
     }

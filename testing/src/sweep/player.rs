@@ -93,6 +93,7 @@ impl Player {
                 config,
                 api_keys,
                 rate_per_second,
+                concurrency,
             } => {
                 let request = DeployRequest {
                     name: Some(customer.clone()),
@@ -102,6 +103,7 @@ impl Player {
                     }),
                     config: Some(config.clone()),
                     rate_per_second: *rate_per_second,
+                    concurrency: *concurrency,
                     api_keys: api_keys.clone(),
                 };
                 self.deploy(request).await

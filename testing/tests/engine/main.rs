@@ -13,6 +13,7 @@
 mod batches;
 mod bench;
 mod calls;
+mod concurrency;
 mod control;
 mod functions;
 mod handed_on;

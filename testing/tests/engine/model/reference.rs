@@ -46,6 +46,8 @@ pub(crate) struct Reference {
     pub(crate) to_cancel: HashSet<ExecutionId>,
     /// Whether the engine may not know yet what is on disk, because an answer got lost.
     pub(crate) in_doubt: bool,
+    /// How many run at once; `None` sets no limit.
+    pub(crate) limit: Option<usize>,
     /// Author code that runs.
     present: HashSet<ExecutionId>,
     /// Steps whose result is durable: a journal and a count.
@@ -60,6 +62,9 @@ impl Reference {
             Event::Began(id) => {
                 assert!(self.present.insert(id.clone()), "{id} runs twice at once");
                 self.check_throttle();
+                let running = self.present.len();
+                let fits = self.limit.is_none_or(|limit| running <= limit);
+                assert!(fits, "E50: {running} run at once");
             }
             Event::Left(id) => {
                 self.present.remove(id);

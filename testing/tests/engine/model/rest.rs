@@ -11,6 +11,11 @@ use super::reference::{Item, Reference};
 impl Reference {
     /// I1: whatever was accepted runs as soon as its rules let it.
     pub(crate) fn check_rest(&self, now: Timestamp) {
+        let all = self.items.values();
+        let running = all.filter(|item| item.status == Status::Running).count();
+        if self.limit.is_some_and(|limit| running >= limit) {
+            return;
+        }
         for rules in FLOWS {
             let of_flow = || {
                 self.items

@@ -1,0 +1,82 @@
+//! One execution in the engine: where it waits, and what it waits with.
+
+use std::sync::Arc;
+
+use sdk::integration::FlowParts;
+use sdk::options::Settled;
+use sdk::queue::Queue;
+use sdk::{Body, Payload};
+
+use crate::instance::Instance;
+use crate::lane::LaneId;
+use crate::record::{Execution, Function, InvokedBy, Status, StoredPayload};
+
+/// One execution in the engine.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    pub(super) execution: Execution,
+    pub(super) instance: Arc<Instance>,
+    pub(super) flow: Arc<FlowParts>,
+    /// `None` is read from the store when its turn comes, so that a long backlog is small.
+    pub(super) payload: Option<Arc<StoredPayload>>,
+    /// The payload as it was read at the door, for a run that starts at once: nothing is read twice.
+    pub(super) read: Option<Payload>,
+    /// Whether its start is counted on disk already.
+    pub(super) counted: bool,
+    /// Whether its journal may hold something.
+    pub(super) resumed: bool,
+}
+
+impl Job {
+    /// Returns the lane of the execution; only executions of a flow wait for one another, not its lifecycle functions.
+    pub(super) fn lane(&self) -> Option<LaneId> {
+        (self.execution.function == Function::OnExecution).then(|| LaneId {
+            instance: self.execution.instance.clone(),
+            flow: self.execution.flow.clone(),
+            key: self.execution.order_key.clone(),
+        })
+    }
+
+    /// Says whether it takes a place of its instance without waiting in a lane: somebody waits for its end (E50). What an execution
+    /// calls runs in the place of that one, which waits for it: with a place of its own, the two could wait for each other for ever.
+    pub(super) fn takes_place(&self) -> bool {
+        let execution = &self.execution;
+        execution.synchronous
+            && execution.function == Function::OnExecution
+            && execution.invoked_by != InvokedBy::CrossFlow
+    }
+
+    pub(super) fn queue(&self) -> Queue {
+        let in_turn = self.execution.order_key.is_some();
+        match (&self.flow.options.queue, self.flow.options.batch_limit) {
+            (Queue::Parallel | Queue::Throttled(_), _) if in_turn => Queue::sequential(),
+            (Queue::Parallel, Some(limit)) => Queue::Throttled(limit),
+            (Queue::Throttled(most), Some(limit)) => Queue::Throttled(limit.min(*most)),
+            (queue, _) => queue.clone(),
+        }
+    }
+
+    pub(super) fn count_start(&mut self, now: sdk::Timestamp) {
+        self.execution.status = Status::Running;
+        self.execution.started_at = Some(now);
+        self.execution.starts += 1;
+        self.counted = true;
+    }
+}
+
+/// Returns the value by which a flow keeps order among its executions (E24).
+pub(super) fn order_key(options: &Settled, body: &Body) -> Option<String> {
+    match &options.queue {
+        Queue::OrderBy { pointer, .. } => {
+            Some(body.pointer(pointer).unwrap_or_default().to_string())
+        }
+        Queue::Sequential { .. } => Some(String::new()),
+        Queue::Parallel | Queue::Throttled(_) => None,
+    }
+}
+
+/// Returns the value that makes a newer execution cancel the waiting retries of this one (E22).
+pub(super) fn unique_id(options: &Settled, body: &Body) -> Option<String> {
+    let value = body.pointer(options.retry.unique_pointer()?)?;
+    (!value.is_null()).then(|| value.to_string())
+}
