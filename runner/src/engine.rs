@@ -238,12 +238,11 @@ impl Engine {
 
         let has_place = !job.execution.synchronous && !draining;
         let place = job.lane().filter(|_| has_place);
-        let next = || self.take_position();
         let (position, entry) = match &place {
-            Some(lane) => self.lanes.arrive(lane, &job.queue(), next),
+            Some(lane) => self.arrive(lane, &job),
             // It is kept for the next start of the process.
-            None if draining && !job.execution.synchronous => (next(), Entry::Wait),
-            None => (next(), Entry::Start),
+            None if draining && !job.execution.synchronous => (self.take_position(), Entry::Wait),
+            None => (self.take_position(), Entry::Start),
         };
         job.execution.position = position;
         if entry == Entry::Start {
@@ -333,6 +332,12 @@ impl Engine {
         lock(&self.waiters).remove(id);
     }
 
+    /// Takes a place in a lane and a position in the same moment.
+    fn arrive(&self, lane: &LaneId, job: &Job) -> (u64, Entry) {
+        let next = || job.standing_at(self.take_position());
+        self.lanes.arrive(lane, &job.queue(), next)
+    }
+
     /// Returns the next place in the order of arrival.
     fn take_position(&self) -> u64 {
         self.next_position.fetch_add(1, Ordering::Relaxed)
@@ -417,7 +422,7 @@ impl Engine {
                 if self.lanes.waiting() > PAYLOADS_IN_MEMORY {
                     job.payload = None;
                 }
-                let started = self.lanes.ready(&lane, job.execution.position, job);
+                let started = self.lanes.ready(&lane, job.standing(), job);
                 self.start_all(started);
             }
             _ => self.start(job),
@@ -427,7 +432,7 @@ impl Engine {
     fn give_up_place(self: &Arc<Self>, job: &Job, place: Option<&LaneId>, entry: Entry) {
         let started = match (place, entry) {
             (Some(lane), Entry::Start) => self.lanes.end(lane, None),
-            (Some(lane), Entry::Wait) => self.lanes.leave(lane, job.execution.position),
+            (Some(lane), Entry::Wait) => self.lanes.leave(lane, job.standing()),
             (None, _) => self.leave_instance(job),
         };
         self.start_all(started);

@@ -36,6 +36,16 @@ impl LaneId {
     }
 }
 
+/// Where an execution stands in its lane, the first in front.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Standing {
+    /// Whether it waits for the turn of its run. The pages and slices of the run that has the turn stand in front of it, although they
+    /// came later (E6, E15).
+    pub waits_for_turn: bool,
+    /// Its position.
+    pub position: u64,
+}
+
 /// What came of entering a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
@@ -103,8 +113,8 @@ impl<J> Lanes<J> {
 
     /// Takes a place in a lane. The caller must follow with [`ready`](Self::ready), [`leave`](Self::leave) or, after
     /// [`Entry::Start`], with [`end`](Self::end).
-    pub fn enter(&self, id: &LaneId, queue: &Queue, position: u64) -> Entry {
-        self.arrive(id, queue, || position).1
+    pub fn enter(&self, id: &LaneId, queue: &Queue, standing: Standing) -> Entry {
+        self.arrive(id, queue, || standing).1
     }
 
     /// Takes a place as [`enter`](Self::enter) does, and its position in the same moment: of two that arrive at once, the one that
@@ -113,35 +123,35 @@ impl<J> Lanes<J> {
         &self,
         id: &LaneId,
         queue: &Queue,
-        next_position: impl FnOnce() -> u64,
+        next: impl FnOnce() -> Standing,
     ) -> (u64, Entry) {
         let mut table = self.table();
-        let position = next_position();
+        let standing = next();
         if table.start_newcomer(id, queue) {
-            return (position, Entry::Start);
+            return (standing.position, Entry::Start);
         }
-        table.lane(id, queue).waiting.insert(position, None);
+        table.lane(id, queue).waiting.insert(standing, None);
         table.waiting += 1;
         // In an ordered lane it may stand in front of one that is on disk.
         table.settle(id);
-        (position, Entry::Wait)
+        (standing.position, Entry::Wait)
     }
 
     /// Hands over what is on disk and waits; returns what may start now.
-    pub fn ready(&self, id: &LaneId, position: u64, job: J) -> Vec<J> {
+    pub fn ready(&self, id: &LaneId, standing: Standing, job: J) -> Vec<J> {
         let mut table = self.table();
         if let Some(lane) = table.lanes.get_mut(id) {
-            lane.waiting.insert(position, Some(job));
+            lane.waiting.insert(standing, Some(job));
         }
         table.settle(id);
         table.serve()
     }
 
     /// Gives up a place in which nothing runs; returns what may start now.
-    pub fn leave(&self, id: &LaneId, position: u64) -> Vec<J> {
+    pub fn leave(&self, id: &LaneId, standing: Standing) -> Vec<J> {
         let mut table = self.table();
         let lane = table.lanes.get_mut(id);
-        if lane.is_some_and(|lane| lane.waiting.remove(&position).is_some()) {
+        if lane.is_some_and(|lane| lane.waiting.remove(&standing).is_some()) {
             table.waiting -= 1;
         }
         table.settle(id);
@@ -149,11 +159,11 @@ impl<J> Lanes<J> {
     }
 
     /// Takes a waiting execution out of its lane, if it is on disk and still there. Nothing can start that could not before.
-    pub fn take(&self, id: &LaneId, position: u64) -> Option<J> {
+    pub fn take(&self, id: &LaneId, standing: Standing) -> Option<J> {
         let mut table = self.table();
         let lane = table.lanes.get_mut(id)?;
-        let job = lane.waiting.get_mut(&position)?.take()?;
-        lane.waiting.remove(&position);
+        let job = lane.waiting.get_mut(&standing)?.take()?;
+        lane.waiting.remove(&standing);
         table.waiting -= 1;
         table.settle(id);
         Some(job)
@@ -171,18 +181,18 @@ impl<J> Lanes<J> {
     }
 
     /// Puts an execution back at its place, in front of those that came later, and opens what it held itself. Returns what may start.
-    pub fn reenter(&self, id: &LaneId, queue: &Queue, position: u64, job: J) -> Vec<J> {
+    pub fn reenter(&self, id: &LaneId, queue: &Queue, standing: Standing, job: J) -> Vec<J> {
         let mut table = self.table();
-        table.lane(id, queue).waiting.insert(position, Some(job));
+        table.lane(id, queue).waiting.insert(standing, Some(job));
         table.waiting += 1;
-        table.release(id, position);
+        table.release(id, standing.position);
         table.serve()
     }
 
     /// Puts an execution back that was taken out of its lane; returns what may start now.
-    pub fn put_back(&self, id: &LaneId, queue: &Queue, position: u64, job: J) -> Vec<J> {
+    pub fn put_back(&self, id: &LaneId, queue: &Queue, standing: Standing, job: J) -> Vec<J> {
         let mut table = self.table();
-        table.lane(id, queue).waiting.insert(position, Some(job));
+        table.lane(id, queue).waiting.insert(standing, Some(job));
         table.waiting += 1;
         table.settle(id);
         table.serve()
@@ -222,7 +232,7 @@ impl<J> Lanes<J> {
             .is_some_and(|lane| !lane.is_idle())
     }
 
-    /// Looks at everything that is on disk and waits in a lane, in the order of its positions.
+    /// Looks at everything that is on disk and waits in a lane, in its order.
     pub fn waiting_in<T>(&self, id: &LaneId, view: impl Fn(&J) -> T) -> Vec<T> {
         let table = self.table();
         let waiting = table.lanes.get(id).map(|lane| lane.waiting.values());

@@ -203,7 +203,7 @@ impl Engine {
             key: execution.order_key.clone(),
         };
         let is_flow = execution.function == Function::OnExecution;
-        let queued = is_flow.then(|| self.lanes.take(&lane, execution.position));
+        let queued = is_flow.then(|| self.lanes.take(&lane, self.standing(execution)));
         match queued.flatten() {
             Some(job) => Taken::Queued(lane, Box::new(job)),
             None => Taken::Nothing,
@@ -236,8 +236,8 @@ impl Engine {
         match taken {
             Taken::Pending(job) => self.wait_for_time(*job),
             Taken::Queued(lane, job) => {
-                let (queue, position) = (job.queue(), job.execution.position);
-                let started = self.lanes.put_back(&lane, &queue, position, *job);
+                let (queue, standing) = (job.queue(), job.standing());
+                let started = self.lanes.put_back(&lane, &queue, standing, *job);
                 self.start_all(started);
             }
             Taken::Nothing => {

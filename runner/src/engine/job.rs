@@ -8,7 +8,7 @@ use sdk::queue::Queue;
 use sdk::{Body, Payload};
 
 use crate::instance::Instance;
-use crate::lane::LaneId;
+use crate::lane::{LaneId, Standing};
 use crate::record::{Execution, Function, InvokedBy, Status, StoredPayload};
 
 /// One execution in the engine.
@@ -37,6 +37,16 @@ impl Job {
         })
     }
 
+    /// Returns where it stands in its lane.
+    pub(super) fn standing(&self) -> Standing {
+        self.standing_at(self.execution.position)
+    }
+
+    /// Returns where it stands in its lane at this position.
+    pub(super) fn standing_at(&self, position: u64) -> Standing {
+        standing(&self.flow.options.queue, &self.execution, position)
+    }
+
     /// Says whether it takes a place of its instance without waiting in a lane: somebody waits for its end (E50). What an execution
     /// calls runs in the place of that one, which waits for it: with a place of its own, the two could wait for each other for ever.
     pub(super) fn takes_place(&self) -> bool {
@@ -61,6 +71,17 @@ impl Job {
         self.execution.started_at = Some(now);
         self.execution.starts += 1;
         self.counted = true;
+    }
+}
+
+/// Returns where an execution stands in its lane. What belongs to the run of a schedule that has the turn stands in front of the runs
+/// that wait for theirs; only one run has the turn, so no more need be known of it (E15, `queue`).
+pub(super) fn standing(queue: &Queue, execution: &Execution, position: u64) -> Standing {
+    let keeps_own_order = matches!(queue, Queue::Sequential { .. } | Queue::OrderBy { .. });
+    let takes_turns = execution.order_key.is_some() && !keeps_own_order;
+    Standing {
+        waits_for_turn: !takes_turns || execution.parent.is_none(),
+        position,
     }
 }
 

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use sdk::Error;
 use sdk::id::ExecutionId;
-use sdk::queue::Poison;
+use sdk::queue::{Poison, Queue};
 
 use super::conclude::Verdict;
 use super::drive::STORE_PAUSE;
+use super::job::standing;
 use super::{Engine, Job, lock};
 use crate::clock;
-use crate::lane::{Entry, LaneId, poison};
+use crate::lane::{Entry, LaneId, Standing, poison};
 use crate::record::{CallerError, Execution, Function, InvokedBy, ResultType, Status};
 use crate::store::{ExecutionFilter, Point, StoreError, StoreResult};
 
@@ -62,10 +63,19 @@ impl Engine {
             }
         }
         self.hold_for_dead_letters().await?;
+        // The pages of the run that has the turn come before a run that waits for it, although that came first (E15).
+        found.sort_by_key(|execution| self.standing(execution));
         for execution in found {
             self.take_up_recovered(execution).await;
         }
         Ok(count)
+    }
+
+    /// Returns where an execution stands in its lane.
+    pub(super) fn standing(&self, execution: &Execution) -> Standing {
+        let flow = self.ports.integration.flow(execution.flow.as_str());
+        let queue = flow.map_or(&Queue::Parallel, |flow| &flow.options.queue);
+        standing(queue, execution, execution.position)
     }
 
     /// Closes what poisoned executions keep closed until they are replayed or dismissed (E24).

@@ -153,8 +153,7 @@ impl Engine {
             job.execution.position = self.take_position();
             return None;
         };
-        let next = || self.take_position();
-        let (position, entry) = self.lanes.arrive(&lane, &job.queue(), next);
+        let (position, entry) = self.arrive(&lane, job);
         job.execution.position = position;
         if entry == Entry::Start {
             job.count_start(self.ports.clock.now());
@@ -176,9 +175,7 @@ impl Engine {
         let Some(lane) = job.lane() else {
             return self.start(job);
         };
-        let entry = self
-            .lanes
-            .enter(&lane, &job.queue(), job.execution.position);
+        let entry = self.lanes.enter(&lane, &job.queue(), job.standing());
         self.take_up(job, Some(lane), entry);
     }
 
@@ -205,8 +202,8 @@ impl Engine {
         let Some(lane) = job.lane() else {
             return self.start(job);
         };
-        let (queue, position) = (job.queue(), job.execution.position);
-        let started = self.lanes.reenter(&lane, &queue, position, job);
+        let (queue, standing) = (job.queue(), job.standing());
+        let started = self.lanes.reenter(&lane, &queue, standing, job);
         self.start_all(started);
     }
 

@@ -6,7 +6,7 @@ use sdk::id::{FlowKey, InstanceId};
 use sdk::queue::Queue;
 
 use super::share::Share;
-use super::{Hold, LaneId};
+use super::{Hold, LaneId, Standing};
 
 #[derive(Debug)]
 pub(super) struct Table<J> {
@@ -32,10 +32,10 @@ pub(super) struct Lane<J> {
     running: usize,
     /// Nothing starts until the executions at these positions let go: one that waits for its retry, or is parked.
     pub(super) held_by: BTreeSet<u64>,
-    /// The position by which it is listed in the share of its instance, as one that could start if there were a place.
-    listed: Option<u64>,
-    /// By position: `None` is not on disk yet.
-    pub(super) waiting: BTreeMap<u64, Option<J>>,
+    /// The one for which it is listed in the share of its instance, as one that could start if there were a place.
+    listed: Option<Standing>,
+    /// In order: `None` is not on disk yet.
+    pub(super) waiting: BTreeMap<Standing, Option<J>>,
 }
 
 impl<J> Lane<J> {
@@ -47,8 +47,8 @@ impl<J> Lane<J> {
         self.running == 0 && self.held_by.is_empty() && self.waiting.is_empty()
     }
 
-    /// Returns the position of the one whose turn it is. In an ordered lane the first one, if it is on disk; else the first that is.
-    fn next(&self, ordered: bool) -> Option<u64> {
+    /// Returns where the one stands whose turn it is. In an ordered lane the first one, if it is on disk; else the first that is.
+    fn next(&self, ordered: bool) -> Option<Standing> {
         if !self.can_start() {
             return None;
         }
@@ -57,11 +57,11 @@ impl<J> Lane<J> {
             waiting
                 .next()
                 .filter(|(_, job)| job.is_some())
-                .map(|(position, _)| *position)
+                .map(|(standing, _)| *standing)
         } else {
             waiting
                 .find(|(_, job)| job.is_some())
-                .map(|(position, _)| *position)
+                .map(|(standing, _)| *standing)
         }
     }
 }
@@ -235,10 +235,10 @@ impl<J> Table<J> {
         if before != next {
             let share = self.share(&id.instance);
             if let Some(before) = before {
-                share.ready.remove(&(before, id.clone()));
+                share.ready.remove(&(before.position, id.clone()));
             }
             if let Some(next) = next {
-                share.ready.insert((next, id.clone()));
+                share.ready.insert((next.position, id.clone()));
             }
         }
         if is_over {
@@ -273,13 +273,13 @@ impl<J> Table<J> {
             share.in_line = false;
             // The limit may have been lowered, or the place taken, since it stands there.
             let next = share.has_room().then(|| share.ready.pop_first());
-            let Some((position, id)) = next.flatten() else {
+            let Some((_, id)) = next.flatten() else {
                 self.line_up(&instance);
                 continue;
             };
             let job = self.lanes.get_mut(&id).and_then(|lane| {
-                lane.listed = None;
-                lane.waiting.remove(&position).flatten()
+                let standing = lane.listed.take()?;
+                lane.waiting.remove(&standing).flatten()
             });
             if let Some(job) = job {
                 self.waiting -= 1;
