@@ -215,6 +215,7 @@ fn accept(position: u64) -> Commit {
         error: None,
         caller_error: None,
         dead_letter: false,
+        canceled_by: None,
     };
     let accept = Accept {
         execution,

@@ -8,6 +8,7 @@ mod conclude;
 mod control;
 mod counts;
 mod drive;
+mod give_way;
 mod job;
 mod limit;
 mod outcome;
@@ -263,7 +264,7 @@ impl Engine {
         writes.push(Write::Accept(Box::new(accept)));
         writes.extend(begun);
         writes.extend(lines);
-        writes.extend(self.give_way(&giving_way));
+        writes.extend(self.give_way(&giving_way, &job.execution.id));
         let committed = self
             .ports
             .store
@@ -274,6 +275,7 @@ impl Engine {
             Ok(Committed::Done) => {
                 self.counts.accepted(&job.execution.flow);
                 self.release_lanes(&giving_way);
+                self.end_late_retries(&job);
                 self.take_up(job, place, entry);
                 Ok(Accepted::New { id, outcome })
             }
@@ -400,6 +402,7 @@ impl Engine {
             error: None,
             caller_error: None,
             dead_letter: false,
+            canceled_by: None,
         };
         let job = Job {
             execution,

@@ -157,6 +157,8 @@ pub struct Finish {
     pub output: Option<StoredOutput>,
     /// Whether it is a dead letter from now on.
     pub dead_letter: bool,
+    /// The newer execution that it gives way to (E22).
+    pub canceled_by: Option<ExecutionId>,
 }
 
 /// A change of one value of the state.
@@ -250,6 +252,9 @@ pub struct ExecutionFilter {
     pub first: Option<ExecutionId>,
     /// Only dead letters.
     pub dead_letters: bool,
+    /// Only what a retry with this unique id and position gives way to: first attempts with the same id at a later position, but no
+    /// replays and no repeated deliveries (E22).
+    pub superseding: Option<(String, u64)>,
 }
 
 /// Where a page of a list ends: the order is newest first, by time of acceptance and then by id.

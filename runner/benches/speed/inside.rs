@@ -180,5 +180,6 @@ fn execution(
         error: None,
         caller_error: None,
         dead_letter: false,
+        canceled_by: None,
     }
 }

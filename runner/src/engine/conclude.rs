@@ -43,6 +43,8 @@ pub(super) enum Concluded {
 #[derive(Default)]
 pub(super) struct FollowUp {
     pub(super) retry: Option<Job>,
+    /// A retry that has given way already (E22).
+    pub(super) needless_retry: Option<Job>,
     /// With the place that each has in its lane already.
     pub(super) slices: Vec<(Job, Option<(LaneId, Entry)>)>,
 }
@@ -79,7 +81,8 @@ impl Engine {
             });
             let mut writes: Vec<Write> = changes.into_iter().map(Write::State).collect();
             writes.extend(lines.clone());
-            let (follow_up, writes) = self.end(&job, &verdict, writes);
+            let newer = self.newer_than_retry_of(&job, &verdict).await;
+            let (follow_up, writes) = self.end(&job, &verdict, newer.as_ref(), writes);
             match self.commit_end(&job, &writes).await {
                 Recorded::StateChanged if guarded => {
                     self.give_up_follow_up(follow_up);
@@ -154,7 +157,8 @@ impl Engine {
         verdict: Verdict,
         writes: Vec<Write>,
     ) -> Vec<Job> {
-        let (follow_up, writes) = self.end(&job, &verdict, writes);
+        let newer = self.newer_than_retry_of(&job, &verdict).await;
+        let (follow_up, writes) = self.end(&job, &verdict, newer.as_ref(), writes);
         match self.commit_end(&job, &writes).await {
             Recorded::Abandoned => Vec::new(),
             Recorded::Done | Recorded::StateChanged => self.after(&job, verdict, follow_up),
@@ -162,11 +166,18 @@ impl Engine {
     }
 
     /// Puts together what is committed at the end of an execution: always the same, however often it has to be tried.
-    fn end(&self, job: &Job, verdict: &Verdict, mut writes: Vec<Write>) -> (FollowUp, Vec<Write>) {
+    fn end(
+        &self,
+        job: &Job,
+        verdict: &Verdict,
+        newer: Option<&ExecutionId>,
+        mut writes: Vec<Write>,
+    ) -> (FollowUp, Vec<Write>) {
         let now = self.ports.clock.now();
-        let follow_up = self.follow_up(job, verdict, now);
+        let follow_up = self.follow_up(job, verdict, newer, now);
         let dead_letter = verdict.status == Status::Error
             && follow_up.retry.is_none()
+            && follow_up.needless_retry.is_none()
             && verdict.result != ResultType::Canceled
             && !job.execution.synchronous;
         let error = verdict.error.as_ref();
@@ -182,6 +193,7 @@ impl Engine {
             caller_error: job.caller_error(verdict),
             output: verdict.output.clone(),
             dead_letter,
+            canceled_by: None,
         })));
         writes.extend(follow_up.writes());
         (follow_up, writes)
@@ -240,9 +252,10 @@ impl Engine {
         );
         let started = self.end_in_lane(job, hold);
         if let Some(retry) = follow_up.retry {
-            self.wait_for_time(retry);
+            self.wait_for_retry(retry);
         }
         for (slice, place) in follow_up.slices {
+            self.end_late_retries(&slice);
             match place {
                 Some((lane, entry)) => self.take_up(slice, Some(lane), entry),
                 None => self.start(slice),
@@ -288,6 +301,10 @@ impl Engine {
 fn hold_of(job: &Job, verdict: &Verdict, follow_up: &FollowUp) -> Option<Hold> {
     if let Some(retry) = &follow_up.retry {
         return Some(retry.hold_for_retry());
+    }
+    // What waits behind it goes on: the newer one is there, perhaps in this lane.
+    if follow_up.needless_retry.is_some() {
+        return None;
     }
     let poisoned = verdict.status == Status::Error && verdict.result != ResultType::Canceled;
     job.hold_of_poisoned().filter(|_| poisoned)

@@ -97,6 +97,7 @@ impl Engine {
             caller_error: Some(error.clone()),
             output: None,
             dead_letter: false,
+            canceled_by: None,
         };
         let commit = Commit::new(Point::Cancel, vec![Write::Finish(Box::new(finish))]);
         if let Err(fault) = self.ports.store.commit(commit).await {
@@ -441,6 +442,7 @@ impl Engine {
             error: None,
             caller_error: None,
             dead_letter: false,
+            canceled_by: None,
             ..original.clone()
         }
     }

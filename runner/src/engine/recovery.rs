@@ -51,6 +51,7 @@ impl Engine {
             count += page.len();
             found.extend(page);
         }
+        let mut found = self.without_needless(found).await?;
         // A retry that waits for its time holds its lane before anything behind it can start.
         for execution in found
             .iter()
@@ -172,6 +173,7 @@ impl Engine {
             }),
             output: None,
             dead_letter: true,
+            canceled_by: None,
         };
         self.commit_persistently(
             Point::Finish,
@@ -199,10 +201,12 @@ impl Engine {
             match engine.find(&job.execution.id).await {
                 Found::Unfinished => {
                     engine.release_lanes(&giving_way);
+                    engine.end_late_retries(&job);
                     engine.take_up(job, place, entry);
                 }
                 Found::Final => {
                     engine.release_lanes(&giving_way);
+                    engine.end_late_retries(&job);
                     engine.give_up_place(&job, place.as_ref(), entry);
                 }
                 Found::Nothing => {

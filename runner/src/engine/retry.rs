@@ -1,6 +1,7 @@
 //! What follows an execution: its retry (E21, E22), or the slices of a page (E6).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sdk::id::ExecutionId;
 use sdk::{Body, Timestamp};
@@ -12,7 +13,7 @@ use crate::lane::{Entry, LaneId};
 use crate::record::{
     Execution, Function, InvokedBy, ResultType, Status, StoredBody, StoredPayload, TriggerEnd,
 };
-use crate::store::{Accept, Finish, Write};
+use crate::store::{Accept, Write};
 
 impl FollowUp {
     /// Returns the writes that record what follows, for the commit that records the end.
@@ -27,13 +28,20 @@ impl FollowUp {
             }))
         };
         let slices = self.slices.iter().map(|(slice, _)| slice);
-        self.retry.iter().chain(slices).map(accept)
+        let retries = self.retry.iter().chain(&self.needless_retry);
+        retries.chain(slices).map(accept)
     }
 }
 
 impl Engine {
-    /// Works out what follows an end.
-    pub(super) fn follow_up(&self, job: &Job, verdict: &Verdict, now: Timestamp) -> FollowUp {
+    /// Works out what follows an end. A retry that would give way to a newer execution at once is only recorded (E22).
+    pub(super) fn follow_up(
+        &self,
+        job: &Job,
+        verdict: &Verdict,
+        newer: Option<&ExecutionId>,
+        now: Timestamp,
+    ) -> FollowUp {
         let slices = match &verdict.page {
             Some(page) => self.slices(job, page, now),
             None => Vec::new(),
@@ -44,22 +52,20 @@ impl Engine {
             (slice, place)
         };
         let slices = slices.into_iter().map(place).collect();
+        let retry = self.retry_of(job, verdict, now);
+        let (needless_retry, retry) = match newer {
+            Some(newer) => (retry.map(|retry| retry.given_way(newer, now)), None),
+            None => (None, retry),
+        };
         FollowUp {
-            retry: self.retry_of(job, verdict, now),
+            retry,
+            needless_retry,
             slices,
         }
     }
 
     fn retry_of(&self, job: &Job, verdict: &Verdict, now: Timestamp) -> Option<Job> {
-        let retryable = job.execution.function == Function::OnExecution
-            && !job.execution.synchronous
-            && matches!(verdict.result, ResultType::Error | ResultType::TimedOut);
-        let error = verdict.error.as_ref().filter(|_| retryable)?;
-        let wait = job
-            .flow
-            .options
-            .retry
-            .wait_after(job.execution.attempt, error)?;
+        let wait = job.wait_after(verdict)?;
         let before = &job.execution;
         let execution = Execution {
             id: self.ports.entropy.execution_id(now),
@@ -207,64 +213,6 @@ impl Engine {
         self.start_all(started);
     }
 
-    /// Takes out the waiting retries that an execution with the same unique id makes needless (E22). Their lanes stay closed until it
-    /// is on disk: then [`release_lanes`](Self::release_lanes), or else [`wait_on`](Self::wait_on).
-    pub(super) fn take_waiting_retries(&self, newer: &Job) -> Vec<Job> {
-        let Some(unique_id) = &newer.execution.unique_id else {
-            return Vec::new();
-        };
-        let same = |execution: &Execution| {
-            execution.instance == newer.execution.instance
-                && execution.flow == newer.execution.flow
-                && execution.unique_id.as_ref() == Some(unique_id)
-        };
-        let mut pending = lock(&self.pending);
-        let gone = pending.extract_if(|_, (job, _)| same(&job.execution));
-        let mut gone: Vec<Job> = gone
-            .map(|(_, (job, handle))| {
-                handle.abort();
-                job
-            })
-            .collect();
-        gone.sort_by_key(|job| job.execution.position);
-        gone
-    }
-
-    /// Returns the writes that end retries which give way to a newer execution.
-    pub(super) fn give_way(&self, retries: &[Job]) -> Vec<Write> {
-        let at = self.ports.clock.now();
-        let end = |job: &Job| {
-            Write::Finish(Box::new(Finish {
-                id: job.execution.id.clone(),
-                status: Status::Success,
-                result: ResultType::CanceledAsDuplicate,
-                at,
-                error: None,
-                caller_error: None,
-                output: None,
-                dead_letter: false,
-            }))
-        };
-        retries.iter().map(end).collect()
-    }
-
-    /// Lets retries wait on that were taken out for nothing.
-    pub(super) fn wait_on(self: &Arc<Self>, retries: Vec<Job>) {
-        for job in retries {
-            self.wait_for_time(job);
-        }
-    }
-
-    /// Lets those go on that wait behind executions that will not run.
-    pub(super) fn release_lanes(self: &Arc<Self>, jobs: &[Job]) {
-        for job in jobs {
-            if let Some(lane) = job.lane() {
-                let started = self.lanes.release(&lane, job.execution.position);
-                self.start_all(started);
-            }
-        }
-    }
-
     /// Records that a delivery came again which was found to have come before it was accepted (W34).
     pub async fn note_duplicate(&self, invocation: Invocation, first: &ExecutionId) {
         let (job, _) = self.job(invocation);
@@ -299,6 +247,19 @@ impl Engine {
                 vec![Write::Accept(Box::new(accept))],
             ))
             .await;
+    }
+}
+
+impl Job {
+    /// Returns how long it waits for its retry after this end; `None` if it is not tried again (E21).
+    pub(super) fn wait_after(&self, verdict: &Verdict) -> Option<Duration> {
+        let execution = &self.execution;
+        let retryable = execution.function == Function::OnExecution
+            && !execution.synchronous
+            && matches!(verdict.result, ResultType::Error | ResultType::TimedOut);
+        let error = verdict.error.as_ref().filter(|_| retryable)?;
+        let retry = &self.flow.options.retry;
+        retry.wait_after(execution.attempt, error)
     }
 }
 

@@ -72,6 +72,7 @@ impl Engine {
             error: Some(unrouted.error),
             caller_error: None,
             dead_letter: false,
+            canceled_by: None,
         };
         let accept = Accept {
             execution,

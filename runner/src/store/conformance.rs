@@ -67,6 +67,8 @@ cases! {
         executions_are_listed_newest_first_and_then_by_id,
         a_list_goes_on_after_its_cursor_without_gap_or_repeat,
         every_filter_picks_its_executions,
+        what_a_retry_gives_way_to_is_found,
+        what_a_retry_gives_way_to_is_found,
         unfinished_executions_come_in_order_of_position,
         the_last_position_outlives_its_execution,
         instances_are_kept_replaced_and_erased;

@@ -17,8 +17,8 @@ use super::{
     StateChange, Store, StoreResult, Write,
 };
 use crate::record::{
-    Execution, LogRecord, StateEntry, StateKey, Status, StepRecord, StoredAnswer, StoredOutput,
-    StoredPayload,
+    Execution, InvokedBy, LogRecord, ResultType, StateEntry, StateKey, Status, StepRecord,
+    StoredAnswer, StoredOutput, StoredPayload,
 };
 
 /// A store in memory: what it holds goes with it. Clones share what they hold.
@@ -190,6 +190,7 @@ impl Tables {
         execution.error = finish.error;
         execution.caller_error = finish.caller_error;
         execution.dead_letter = finish.dead_letter;
+        execution.canceled_by = finish.canceled_by;
         row.output = finish.output;
         let key = (execution.position, finish.id);
         self.unfinished.remove(&key);
@@ -272,6 +273,15 @@ fn fits(filter: &ExecutionFilter, execution: &Execution) -> bool {
             .as_ref()
             .is_none_or(|first| execution.first.as_ref() == Some(first))
         && (!filter.dead_letters || execution.dead_letter)
+        && filter
+            .superseding
+            .as_ref()
+            .is_none_or(|(unique_id, position)| {
+                execution.unique_id.as_ref() == Some(unique_id)
+                    && execution.position > *position
+                    && !matches!(execution.invoked_by, InvokedBy::Replay | InvokedBy::Retry)
+                    && execution.result != Some(ResultType::CanceledAsDuplicate)
+            })
 }
 
 impl Store for MemoryStore {

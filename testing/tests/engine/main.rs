@@ -16,6 +16,7 @@ mod calls;
 mod concurrency;
 mod control;
 mod functions;
+mod give_way;
 mod handed_on;
 mod instances;
 mod limits;

@@ -44,6 +44,7 @@ pub(super) fn queued(id: &str, position: u64) -> Execution {
         error: None,
         caller_error: None,
         dead_letter: false,
+        canceled_by: None,
     }
 }
 
@@ -161,6 +162,7 @@ pub(in crate::store) fn finish_write(
         caller_error: None,
         output,
         dead_letter: false,
+        canceled_by: None,
     }))
 }
 

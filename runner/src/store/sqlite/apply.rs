@@ -214,6 +214,7 @@ fn insert(db: &Connection, execution: &Execution) -> Result<()> {
             execution.error,
             execution.dead_letter,
             execution.caller_error.as_ref().map(to_json).transpose()?,
+            execution.canceled_by.as_ref().map(ExecutionId::as_str),
         ],
     )
 }
@@ -264,7 +265,8 @@ fn finish(
     };
     run(
         db,
-        "UPDATE execution SET status = ?2, result = ?3, ended_at = ?4, error = ?5, dead_letter = ?6, caller_error = ?7 WHERE key = ?1",
+        "UPDATE execution SET status = ?2, result = ?3, ended_at = ?4, error = ?5, dead_letter = ?6, caller_error = ?7, \
+         canceled_by = ?8 WHERE key = ?1",
         params![
             key,
             finish.status.code(),
@@ -273,6 +275,7 @@ fn finish(
             finish.error,
             finish.dead_letter,
             finish.caller_error.as_ref().map(to_json).transpose()?,
+            finish.canceled_by.as_ref().map(ExecutionId::as_str),
         ],
     )?;
     match &finish.output {

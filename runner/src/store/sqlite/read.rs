@@ -14,7 +14,8 @@ use serde_json::Value;
 use super::results::OutputHead;
 use super::row::{self, Coded as _, EXECUTION_COLUMNS, number};
 use crate::record::{
-    Execution, LogRecord, StateEntry, StateKey, StepRecord, StoredAnswer, StoredPayload,
+    Execution, InvokedBy, LogRecord, ResultType, StateEntry, StateKey, StepRecord, StoredAnswer,
+    StoredPayload,
 };
 use crate::store::{Cursor, ExecutionFilter, InstanceRecord};
 
@@ -182,6 +183,14 @@ pub(super) fn executions(
     }
     if filter.dead_letters {
         conditions.text("dead_letter = 1");
+    }
+    if let Some((unique_id, position)) = &filter.superseding {
+        conditions.add("unique_id = ?", unique_id.clone());
+        conditions.add("position > ?", i64::try_from(*position).unwrap_or(i64::MAX));
+        conditions.add("invoked_by <> ?", InvokedBy::Replay.code());
+        conditions.add("invoked_by <> ?", InvokedBy::Retry.code());
+        let duplicate = ResultType::CanceledAsDuplicate.code();
+        conditions.add("ifnull(result, -1) <> ?", duplicate);
     }
     if let Some((accepted_at, id)) = cursor {
         conditions.add("accepted_at <= ?", accepted_at.as_millis());

@@ -109,6 +109,9 @@ pub(super) const MIGRATIONS: &[&str] = &["
     CREATE TABLE orphan (key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
 ", "
     ALTER TABLE log ADD COLUMN step TEXT;
+", "
+    ALTER TABLE execution ADD COLUMN canceled_by TEXT;
+    CREATE INDEX execution_unique ON execution (unique_id, position) WHERE unique_id IS NOT NULL;
 "];
 
 /// Why a database cannot be brought to this version.

@@ -249,12 +249,13 @@ impl Reference {
                 assert!(follow_up.is_none() && !finish.dead_letter);
             }
             ResultType::CanceledAsDuplicate => {
-                let newer = |accept: &&&Accept| {
-                    accept.execution.unique_id.is_some()
-                        && accept.execution.unique_id == item.made.unique_id
-                        && accept.execution.flow == item.made.flow
-                };
-                assert!(accepted.iter().any(|accept| newer(&accept)), "E22");
+                let known = self.items.values().map(|newer| &newer.made);
+                let coming = accepted.iter().map(|accept| &accept.execution);
+                let mut newer = known.chain(coming).filter(|it| supersedes(it, &item.made));
+                assert!(
+                    newer.any(|it| Some(&it.id) == finish.canceled_by.as_ref()),
+                    "E22: {id}"
+                );
                 assert_eq!(item.status, Status::Pending, "E22");
                 assert!(item.order.unique.is_some(), "E22: {id} has no unique id");
             }
@@ -270,6 +271,11 @@ impl Reference {
                     assert_eq!(next.run_at, Some(finish.at + seconds(wait)), "E21: {id}");
                     assert_eq!(next.attempt, item.made.attempt + 1);
                     assert_eq!(next.position, item.made.position);
+                    if next.status.is_final() {
+                        assert_eq!(next.result, Some(ResultType::CanceledAsDuplicate));
+                        let newer = &self.items[next.canceled_by.as_ref().unwrap()].made;
+                        assert!(supersedes(newer, next), "E22: {id}");
+                    }
                 }
             }
         }
@@ -279,6 +285,16 @@ impl Reference {
         item.ended_at = at;
         item.dead = finish.dead_letter;
     }
+}
+
+/// E22: says whether an execution makes the retries of another needless.
+pub(super) fn supersedes(newer: &Execution, older: &Execution) -> bool {
+    older.unique_id.is_some()
+        && newer.unique_id == older.unique_id
+        && newer.flow == older.flow
+        && newer.position > older.position
+        && !matches!(newer.invoked_by, InvokedBy::Replay | InvokedBy::Retry)
+        && newer.result != Some(ResultType::CanceledAsDuplicate)
 }
 
 fn accept_of(write: &Write) -> Option<&Accept> {

@@ -54,6 +54,7 @@ fn execution(id: &str, flow: &str, position: u64) -> Execution {
         error: None,
         caller_error: None,
         dead_letter: false,
+        canceled_by: None,
     }
 }
 

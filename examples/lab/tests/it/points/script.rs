@@ -356,6 +356,7 @@ impl Stage {
             error: None,
             caller_error: None,
             dead_letter: false,
+            canceled_by: None,
         };
         let accept = Accept {
             execution,
