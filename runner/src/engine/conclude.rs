@@ -8,16 +8,17 @@ use sdk::Error;
 use sdk::host::LogLevel;
 use sdk::id::ExecutionId;
 use sdk::queue::Poison;
+use sdk::state::StateScope;
 
 use super::control::refreshed;
 use super::drive::STORE_PAUSE;
 use super::{Engine, Job, Outcome, lock};
 use crate::envelope::store_output;
-use crate::execution::{Ended, Finished, time_limit_text};
+use crate::execution::{Ended, Finished, state_full, time_limit_text};
 use crate::lane::{Entry, Hold, LaneId, poison};
 use crate::record::{CallerError, Function, ResultType, Status, StoredOutput};
 use crate::redaction::shorten;
-use crate::store::{Commit, Committed, Finish, Point, StoreError, Write};
+use crate::store::{Commit, Committed, Finish, Point, StateChange, StoreError, Write};
 
 /// As much of the text of an error is recorded: lists show it, and it may quote what a sender sent.
 const LONGEST_ERROR: usize = 16 * 1024;
@@ -54,6 +55,8 @@ enum Recorded {
     Done,
     /// A value of the state has changed: nothing was done.
     StateChanged,
+    /// The state of the instance would be larger than its limit: nothing was done.
+    StateFull,
     /// The engine stops, and the store does not answer: the execution is found again at the next start.
     Abandoned,
 }
@@ -62,9 +65,11 @@ impl Engine {
     /// Records the end of a run, with its changes of state; says when the functions must run again on changed state.
     pub(super) async fn conclude(self: &Arc<Self>, job: Job, finished: Finished) -> Concluded {
         let mut verdict = self.verdict(&job, &finished);
-        let mut lines = None;
+        let mut lines = Vec::new();
+        let (mut noted, mut too_large) = (false, false);
         loop {
             let changes = match finished.state_changes().await {
+                _ if too_large => Vec::new(),
                 Ok(changes) => changes,
                 Err(_) if self.store_fails().await => continue,
                 Err(error) => {
@@ -73,13 +78,12 @@ impl Engine {
                 }
             };
             let guarded = changes.iter().any(|change| change.expected.is_some());
-            let lines = lines.get_or_insert_with(|| {
-                if let Some(error) = &verdict.error {
-                    finished.note(LogLevel::Error, error.chain());
-                }
-                finished.take_lines()
-            });
-            let mut writes: Vec<Write> = changes.into_iter().map(Write::State).collect();
+            if let Some(error) = verdict.error.as_ref().filter(|_| !noted) {
+                finished.note(LogLevel::Error, error.chain());
+                noted = true;
+            }
+            lines.extend(finished.take_lines());
+            let mut writes = self.state_writes(&job, changes);
             writes.extend(lines.clone());
             let newer = self.newer_than_retry_of(&job, &verdict).await;
             let (follow_up, writes) = self.end(&job, &verdict, newer.as_ref(), writes);
@@ -91,10 +95,27 @@ impl Engine {
                     }
                     return Concluded::Again(Box::new(job.again()));
                 }
+                Recorded::StateFull => {
+                    self.give_up_follow_up(follow_up);
+                    let error = state_full(self.ports.settings.state_bytes);
+                    verdict = Verdict::failed(error, ResultType::Error);
+                    (noted, too_large) = (false, true);
+                }
                 Recorded::Abandoned => return Concluded::Recorded(Vec::new()),
                 _ => return Concluded::Recorded(self.after(&job, verdict, follow_up)),
             }
         }
+    }
+
+    /// Returns the writes that change the state, with the limit that they must keep (E42).
+    fn state_writes(&self, job: &Job, changes: Vec<StateChange>) -> Vec<Write> {
+        let lasts = |change: &StateChange| change.key.scope != StateScope::Execution;
+        let limit = changes.iter().any(lasts).then(|| Write::StateLimit {
+            instance: job.execution.instance.clone(),
+            bytes: self.ports.settings.state_bytes,
+        });
+        let changes = changes.into_iter().map(Write::State);
+        changes.chain(limit).collect()
     }
 
     /// Says whether the store fails at the moment and it is worth while to ask it again; waits a little if so.
@@ -161,7 +182,9 @@ impl Engine {
         let (follow_up, writes) = self.end(&job, &verdict, newer.as_ref(), writes);
         match self.commit_end(&job, &writes).await {
             Recorded::Abandoned => Vec::new(),
-            Recorded::Done | Recorded::StateChanged => self.after(&job, verdict, follow_up),
+            Recorded::Done | Recorded::StateChanged | Recorded::StateFull => {
+                self.after(&job, verdict, follow_up)
+            }
         }
     }
 
@@ -216,6 +239,7 @@ impl Engine {
                     let commit = Commit::new(Point::Finish, writes.to_vec());
                     match self.ports.store.commit(commit).await {
                         Ok(Committed::Done) => return Recorded::Done,
+                        Ok(Committed::StateFull) => return Recorded::StateFull,
                         Ok(_) => return Recorded::StateChanged,
                         Err(fault) => fault,
                     }

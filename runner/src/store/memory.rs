@@ -58,6 +58,8 @@ struct Row {
 struct Kept {
     value: Option<serde_json::Value>,
     version: u64,
+    /// How many bytes the value takes with its key.
+    size: u64,
 }
 
 impl MemoryStore {
@@ -116,6 +118,8 @@ impl Tables {
                     row.execution.dead_letter = dead;
                 }
             }
+            // It was kept before anything was done.
+            Write::StateLimit { .. } => {}
             Write::Prune(prune) => drop(self.prune(prune)),
         }
     }
@@ -197,11 +201,14 @@ impl Tables {
     }
 
     fn change_state(&mut self, change: StateChange) {
+        let size = change.size();
         let kept = self.states.entry(change.key).or_insert(Kept {
             value: None,
             version: 0,
+            size: 0,
         });
         kept.value = change.value;
+        kept.size = size;
         kept.version += 1;
     }
 
@@ -213,9 +220,18 @@ impl Tables {
                 .is_none_or(|(scope, owner)| key.scope == *scope && key.owner == *owner);
             if key.instance == clear.instance && of_owner && kept.value.is_some() {
                 kept.value = None;
+                kept.size = 0;
                 kept.version += 1;
             }
         }
+    }
+
+    fn state_size(&self, instance: &InstanceId) -> u64 {
+        let lasting = self
+            .states
+            .iter()
+            .filter(|(key, _)| key.instance == *instance && key.scope != StateScope::Execution);
+        lasting.map(|(_, kept)| kept.size).sum()
     }
 
     fn erase_instance(&mut self, id: &InstanceId) {
@@ -433,22 +449,7 @@ impl Store for MemoryStore {
     }
 
     fn state_size<'a>(&'a self, instance: &'a InstanceId) -> BoxFuture<'a, StoreResult<u64>> {
-        self.read(|tables| {
-            let lasting = tables.states.iter().filter(|(key, kept)| {
-                key.instance == *instance
-                    && key.scope != StateScope::Execution
-                    && kept.value.is_some()
-            });
-            lasting
-                .map(|(key, kept)| {
-                    key.key.len()
-                        + kept
-                            .value
-                            .as_ref()
-                            .map_or(0, |value| value.to_string().len())
-                })
-                .sum::<usize>() as u64
-        })
+        self.read(|tables| tables.state_size(instance))
     }
 
     fn instances(&self) -> BoxFuture<'_, StoreResult<Vec<Arc<InstanceRecord>>>> {

@@ -8,7 +8,6 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 use sdk::Timestamp;
 use sdk::host::StepId;
 use sdk::id::{ExecutionId, FlowKey, InstanceId};
-use sdk::state::StateScope;
 use serde_json::Value;
 
 use super::results::OutputHead;
@@ -299,14 +298,10 @@ pub(super) fn states(
 }
 
 pub(super) fn state_size(db: &Connection, instance: &InstanceId) -> Result<u64> {
-    db.prepare_cached(
-        "SELECT coalesce(sum(octet_length(key) + octet_length(value)), 0) FROM state \
-         WHERE instance = ?1 AND scope <> ?2 AND value IS NOT NULL",
-    )?
-    .query_row(
-        params![instance.as_str(), StateScope::Execution.code()],
-        |row| row::count(row, 0),
-    )
+    db.prepare_cached("SELECT bytes FROM state_size WHERE instance = ?1")?
+        .query_row([instance.as_str()], |row| row::count(row, 0))
+        .optional()
+        .map(Option::unwrap_or_default)
 }
 
 pub(super) fn instances(db: &Connection) -> Result<Vec<Arc<InstanceRecord>>> {

@@ -50,6 +50,8 @@ pub(crate) struct Reference {
     pub(crate) limit: Option<usize>,
     /// Author code that runs.
     present: HashSet<ExecutionId>,
+    /// Author code that has begun in this life of the process.
+    begun: HashSet<ExecutionId>,
     /// Steps whose result is durable: a journal and a count.
     steps: HashSet<(ExecutionId, u32)>,
     last_position: u64,
@@ -64,7 +66,9 @@ impl Reference {
                 self.check_throttle();
                 let running = self.present.len();
                 let fits = self.limit.is_none_or(|limit| running <= limit);
-                assert!(fits, "E50: {running} run at once");
+                // What ran before the limit was lowered goes on, also where it has to begin again on changed state.
+                let begins_again = !self.begun.insert(id.clone());
+                assert!(fits || begins_again, "E50: {running} run at once");
             }
             Event::Left(id) => {
                 self.present.remove(id);
@@ -76,6 +80,7 @@ impl Reference {
             }
             Event::Died => {
                 self.present.clear();
+                self.begun.clear();
                 for item in self.items.values_mut() {
                     if item.status == Status::Running {
                         item.status = Status::Queued;
