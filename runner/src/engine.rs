@@ -13,6 +13,7 @@ mod job;
 mod limit;
 mod outcome;
 mod overlap;
+mod pending;
 mod recovery;
 mod retry;
 mod start;
@@ -27,12 +28,12 @@ use sdk::Payload;
 use sdk::id::{ExecutionId, FlowKey, InstanceId};
 use sdk::integration::FlowParts;
 use tokio::sync::{Semaphore, oneshot, watch};
-use tokio::task::AbortHandle;
 
 pub use self::control::{ControlError, ReplayFrom};
 pub use self::counts::Counts;
 use self::job::{Job, order_key, unique_id};
 pub use self::outcome::Outcome;
+use self::pending::Pending;
 pub use self::unrouted::Unrouted;
 use crate::envelope::is_unchanged;
 use crate::execution::Triggered;
@@ -58,7 +59,7 @@ pub struct Engine {
     /// Executions whose functions run now.
     running: Mutex<HashMap<ExecutionId, Running>>,
     /// Executions that wait for their time.
-    pending: Mutex<HashMap<ExecutionId, (Job, AbortHandle)>>,
+    pending: Mutex<Pending>,
     /// Executions that were cancelled while they were on their way from the disk to their lane: they do not run.
     doomed: Mutex<HashSet<ExecutionId>>,
     /// Executions that somebody replays at the moment.

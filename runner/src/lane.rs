@@ -169,6 +169,22 @@ impl<J> Lanes<J> {
         Some(job)
     }
 
+    /// Takes one out as [`take`](Self::take) does, and keeps its lane closed until it is [released](Self::release) or comes back.
+    pub fn take_holding(&self, id: &LaneId, standing: Standing) -> Option<J> {
+        let mut table = self.table();
+        let lane = table.lanes.get_mut(id)?;
+        let job = lane.waiting.get_mut(&standing)?.take()?;
+        lane.waiting.remove(&standing);
+        table.waiting -= 1;
+        let hold = Hold {
+            position: standing.position,
+            whole_flow: false,
+        };
+        table.hold(id, hold);
+        table.settle(id);
+        Some(job)
+    }
+
     /// Ends one that was started; `hold` keeps an ordered lane closed for its retry or because it is parked. Returns what may start.
     pub fn end(&self, id: &LaneId, hold: Option<Hold>) -> Vec<J> {
         let mut table = self.table();

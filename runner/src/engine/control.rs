@@ -194,8 +194,7 @@ impl Engine {
 
     /// Takes an execution out of where it waits, so that it does not start while it is cancelled. What it holds stays closed.
     fn take_waiting(&self, execution: &Execution) -> Taken {
-        if let Some((job, handle)) = lock(&self.pending).remove(&execution.id) {
-            handle.abort();
+        if let Some(job) = lock(&self.pending).take(&execution.id) {
             return Taken::Pending(Box::new(job));
         }
         let lane = LaneId {
@@ -213,8 +212,10 @@ impl Engine {
 
     /// Lets those go on that wait behind an execution that was cancelled.
     fn let_go(self: &Arc<Self>, taken: Taken) {
-        if let Taken::Pending(job) = taken {
-            self.release_lanes(&[*job]);
+        match taken {
+            Taken::Pending(job) => self.release_lanes(&[*job]),
+            Taken::Queued(_, job) => lock(&self.pending).forget(&job),
+            Taken::Nothing => {}
         }
     }
 

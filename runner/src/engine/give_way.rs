@@ -12,6 +12,7 @@ use sdk::host::BoxFuture;
 use sdk::id::ExecutionId;
 
 use super::conclude::Verdict;
+use super::pending::{Pending, Waiting};
 use super::{Engine, Job, lock};
 use crate::record::{Execution, ResultType, Status};
 use crate::store::{ExecutionFilter, Finish, Point, StoreResult, Write};
@@ -20,27 +21,24 @@ impl Engine {
     /// Takes out the waiting retries that an execution makes needless. Their lanes stay closed until it is on disk: then
     /// [`release_lanes`](Self::release_lanes), or else [`wait_on`](Self::wait_on).
     pub(super) fn take_waiting_retries(&self, newer: &Job) -> Vec<Job> {
-        let Some(unique_id) = &newer.execution.unique_id else {
+        if newer.execution.unique_id.is_none() {
             return Vec::new();
-        };
-        // Whatever waits now came before one that has no position yet.
-        let arrives = newer.execution.position == 0;
-        let gives_way = |execution: &Execution| {
-            execution.instance == newer.execution.instance
-                && execution.flow == newer.execution.flow
-                && execution.unique_id.as_ref() == Some(unique_id)
-                && (arrives || execution.position < newer.execution.position)
-        };
+        }
         let mut pending = lock(&self.pending);
-        let gone = pending.extract_if(|_, (job, _)| gives_way(&job.execution));
-        let mut gone: Vec<Job> = gone
-            .map(|(_, (job, handle))| {
-                handle.abort();
-                job
-            })
-            .collect();
-        gone.sort_by_key(|job| job.execution.position);
-        gone
+        let giving_way = pending.giving_way_to(newer).into_iter();
+        giving_way
+            .filter_map(|waiting| self.take_retry(&mut pending, &waiting))
+            .collect()
+    }
+
+    /// Takes a retry out of where it waits: for its time, or for its turn in a lane. One that starts at this moment is not waiting.
+    fn take_retry(&self, pending: &mut Pending, waiting: &Waiting) -> Option<Job> {
+        let early = pending.take(&waiting.id);
+        early.or_else(|| {
+            let due = self.lanes.take_holding(&waiting.lane, waiting.standing)?;
+            pending.forget(&due);
+            Some(due)
+        })
     }
 
     /// Returns the writes that end retries which give way to a newer execution.
@@ -90,19 +88,21 @@ impl Engine {
 
     /// Lets a retry wait for its time, unless a newer execution came while it was on its way to the disk.
     pub(super) fn wait_for_retry(self: &Arc<Self>, retry: Job) {
-        let execution = retry.execution.clone();
+        let (execution, lane) = (retry.execution.clone(), retry.lane());
+        let standing = retry.standing();
         self.wait_for_time(retry);
-        if execution.unique_id.is_none() {
+        let Some(lane) = lane.filter(|_| execution.unique_id.is_some()) else {
             return;
-        }
+        };
         let engine = Arc::clone(self);
         self.ports.spawn.engine(Box::pin(async move {
             let ask = || Box::pin(engine.newer_than(&execution)) as BoxFuture<'_, _>;
             let newer = engine.persistently(ask).await;
             if let Ok(Some(newer)) = newer {
-                let waiting = lock(&engine.pending).remove(&execution.id);
-                if let Some((retry, handle)) = waiting {
-                    handle.abort();
+                let id = execution.id.clone();
+                let waiting = Waiting { id, lane, standing };
+                let retry = engine.take_retry(&mut lock(&engine.pending), &waiting);
+                if let Some(retry) = retry {
                     engine.end_retries(vec![retry], newer);
                 }
             }

@@ -257,9 +257,7 @@ impl Engine {
             let deadline = self.ports.clock.now() + STORE_PAUSE;
             let _ = clock::until(&*self.ports.clock, deadline, self.idle()).await;
         }
-        for (_, (_, handle)) in lock(&self.pending).drain() {
-            handle.abort();
-        }
+        lock(&self.pending).abort_all();
     }
 
     /// Waits until nothing runs.

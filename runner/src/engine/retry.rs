@@ -190,27 +190,32 @@ impl Engine {
         let id = job.execution.id.clone();
         let at = job.execution.run_at.unwrap_or_default();
         let engine = Arc::clone(self);
-        let waiting = id.clone();
         // The lock is held until the entry stands, so that the task cannot look for it before.
         let mut pending = lock(&self.pending);
         let handle = self.ports.spawn.engine(Box::pin(async move {
             engine.ports.clock.sleep_until(at).await;
-            let due = lock(&engine.pending).remove(&waiting);
-            if let Some((job, _)) = due {
-                engine.start_due(job);
-            }
+            // And until it stands in its lane, so that a newer execution finds it in one place or the other.
+            let mut pending = lock(&engine.pending);
+            let due = pending.take_due(&id);
+            let started = due.map(|job| engine.reenter(job));
+            drop(pending);
+            engine.start_all(started.unwrap_or_default());
         }));
-        pending.insert(id, (job, handle));
+        pending.insert(job, handle);
     }
 
     /// Starts an execution at its place, in front of what came later, and opens what it held.
     pub(super) fn start_due(self: &Arc<Self>, job: Job) {
+        let started = self.reenter(job);
+        self.start_all(started);
+    }
+
+    fn reenter(&self, job: Job) -> Vec<Job> {
         let Some(lane) = job.lane() else {
-            return self.start(job);
+            return vec![job];
         };
         let (queue, standing) = (job.queue(), job.standing());
-        let started = self.lanes.reenter(&lane, &queue, standing, job);
-        self.start_all(started);
+        self.lanes.reenter(&lane, &queue, standing, job)
     }
 
     /// Records that a delivery came again which was found to have come before it was accepted (W34).

@@ -132,6 +132,38 @@ async fn what_waits_behind_a_run_whose_retry_gives_way_goes_on() {
     assert_eq!(results(&runs), [FAILED, GAVE_WAY, DONE, DONE]);
 }
 
+/// E22, E24, E50: a retry whose time has come, but not its turn, waits like any other.
+#[tokio::test]
+async fn a_retry_that_waits_for_a_place_gives_way_too() {
+    for flow in ["newest", "in-order"] {
+        let lasting = lasting();
+        let world = World::start(&lasting, None).await;
+        let instance = world.deploy_at_most(None, Some(1)).await;
+        send(&world, &instance, flow, 7, true).await;
+        world.advance(seconds(305), |_| {}).await;
+        // Takes the place in which the retry would run five seconds from now.
+        world
+            .post(&instance, "pages", &json!([{"fails": true}]))
+            .await;
+        world.advance(seconds(6), |_| {}).await;
+        send(&world, &instance, flow, 7, false).await;
+        let filter = ExecutionFilter {
+            flow: Some(flow.into()),
+            ..ExecutionFilter::default()
+        };
+        let runs = async || {
+            let mut runs = lasting.disk.executions(&filter, None, 10).await.unwrap();
+            runs.sort_by_key(|run| (run.position, run.attempt));
+            runs
+        };
+        let waiting = runs().await;
+        assert_eq!(results(&waiting), [FAILED, GAVE_WAY, None], "{flow}");
+        assert_eq!(waiting[1].canceled_by, Some(waiting[2].id.clone()));
+        world.advance(seconds(10), |_| {}).await;
+        assert_eq!(results(&runs().await), [FAILED, GAVE_WAY, DONE], "{flow}");
+    }
+}
+
 /// E22: a replay is no newer version: it brings what came before.
 #[tokio::test]
 async fn no_retry_gives_way_to_a_replay() {
