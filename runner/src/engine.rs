@@ -15,26 +15,30 @@ mod outcome;
 mod overlap;
 mod pending;
 mod recovery;
+mod replay;
 mod retry;
 mod start;
 mod unrouted;
+mod waiters;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use sdk::Payload;
 use sdk::id::{ExecutionId, FlowKey, InstanceId};
 use sdk::integration::FlowParts;
+use sdk::{Payload, Timestamp};
 use tokio::sync::{Semaphore, oneshot, watch};
 
-pub use self::control::{ControlError, ReplayFrom};
+pub use self::control::ControlError;
 pub use self::counts::Counts;
 use self::job::{Job, order_key, unique_id};
 pub use self::outcome::Outcome;
 use self::pending::Pending;
+pub use self::replay::ReplayFrom;
 pub use self::unrouted::Unrouted;
+use self::waiters::Waiter;
 use crate::envelope::is_unchanged;
 use crate::execution::Triggered;
 use crate::instance::{Instance, Instances};
@@ -65,7 +69,7 @@ pub struct Engine {
     /// Executions that somebody replays at the moment.
     replaying: Mutex<HashSet<ExecutionId>>,
     /// Who waits for the end of an execution.
-    waiters: Mutex<HashMap<ExecutionId, Vec<oneshot::Sender<Outcome>>>>,
+    waiters: Mutex<HashMap<ExecutionId, Vec<Waiter>>>,
     /// One permit, for the executions that ran when the process died, and may not do so once more.
     suspects: Semaphore,
     next_position: AtomicU64,
@@ -115,6 +119,8 @@ pub struct Invocation {
     pub in_turn: bool,
     /// The execution that called it.
     pub parent: Option<ExecutionId>,
+    /// The latest moment at which a further attempt may begin: it is part of a deploy or a removal, which waits for the last one (E51).
+    pub tried_until: Option<Timestamp>,
 }
 
 impl Invocation {
@@ -141,6 +147,7 @@ impl Invocation {
             tick: None,
             in_turn: false,
             parent: None,
+            tried_until: None,
         }
     }
 }
@@ -253,7 +260,7 @@ impl Engine {
         let outcome = job
             .execution
             .synchronous
-            .then(|| self.wait_for(&job.execution.id));
+            .then(|| self.wait_for_last(&job.execution.id));
 
         let accept = Accept {
             execution: job.execution.clone(),
@@ -300,39 +307,9 @@ impl Engine {
         }
     }
 
-    /// Returns the end of an execution; the receiver fails if the engine stops before.
-    pub fn wait_for(&self, id: &ExecutionId) -> oneshot::Receiver<Outcome> {
-        let (sender, receiver) = oneshot::channel();
-        lock(&self.waiters)
-            .entry(id.clone())
-            .or_default()
-            .push(sender);
-        receiver
-    }
-
     /// Returns how many executions wait for their turn, and how many run.
     pub fn load(&self) -> (usize, usize) {
         (self.lanes.waiting(), *self.active.borrow())
-    }
-
-    /// Says whether somebody waits for the end of an execution.
-    pub fn is_waited_for(&self) -> bool {
-        !lock(&self.waiters).is_empty()
-    }
-
-    /// Forgets those who no longer wait for an execution.
-    pub fn tidy_waiters(&self, id: &ExecutionId) {
-        let mut waiters = lock(&self.waiters);
-        if let Some(waiting) = waiters.get_mut(id) {
-            waiting.retain(|waiter| !waiter.is_closed());
-            if waiting.is_empty() {
-                waiters.remove(id);
-            }
-        }
-    }
-
-    fn forget_waiters(&self, id: &ExecutionId) {
-        lock(&self.waiters).remove(id);
     }
 
     /// Takes a place in a lane and a position in the same moment.
@@ -414,6 +391,7 @@ impl Engine {
             counted: false,
             // The log goes on behind the lines of the trigger.
             resumed: lines.is_some(),
+            tried_until: invocation.tried_until,
         };
         (job, lines)
     }

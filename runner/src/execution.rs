@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 pub use self::host::{Caller, Dispatch};
-use self::host::{ExecutionHost, Served};
+use self::host::{ExecutionHost, Served, Stage};
 use self::overlay::StateOwner;
 pub(crate) use self::overlay::state_full;
 pub use self::routing::{Routed, run_routing};
@@ -151,9 +151,9 @@ impl Finished {
         self.host.note(level, text);
     }
 
-    /// Takes the secrets of the instance out of a text.
-    pub fn redact(&self, text: &str) -> String {
-        self.host.redact(text)
+    /// Takes the secrets of the instance out of the text of an error, and cuts a long one.
+    pub fn redact_error(&self, text: &str) -> String {
+        self.host.redact_error(text)
     }
 }
 
@@ -164,10 +164,10 @@ pub async fn run(
     run: Run,
     cancel: oneshot::Receiver<()>,
 ) -> Finished {
-    let host = host(ports, dispatch, &run, true);
+    let host = host(ports, dispatch, &run, Stage::Accepted);
     let deadline = ports.clock.now() + run.time_limit;
     let functions = call_functions(call(ports, &run, &host), run);
-    let mut task = AuthorTask::start(ports, functions);
+    let mut task = AuthorTask::start(ports, functions, Ended::Panicked);
     let ended = tokio::select! {
         biased;
         ended = &mut task.ended => ended.unwrap_or_else(|_| Ended::Failed(Error::new("the run was stopped"))),
@@ -197,24 +197,11 @@ pub async fn run_trigger(
             lines: None,
         });
     };
-    let host = host(ports, dispatch, run, false);
-    let call = call(ports, run, &host);
-    let (sender, receiver) = oneshot::channel();
-    let payload = run.payload.clone();
-    let task = Box::pin(async move {
-        let returned = AssertUnwindSafe(async { on_trigger.call(call, payload).await })
-            .catch_unwind()
-            .await;
-        let _ = sender
-            .send(returned.unwrap_or_else(|panic| Err(Error::new(panic_text(panic)).permanent())));
-    });
-    let task = AbortOnDrop(ports.spawn.author(task));
-    let deadline = ports.clock.now() + run.time_limit;
-    let returned = clock::until(&*ports.clock, deadline, receiver).await;
-    drop(task);
-    let output = returned
-        .map_err(|_| Error::new(time_limit_text(run.time_limit)).with_status(504))?
-        .map_err(|_| Error::new("the trigger was stopped"))??;
+    let host = host(ports, dispatch, run, Stage::BeforeAccept);
+    let (call, payload) = (call(ports, run, &host), run.payload.clone());
+    let function = async move { on_trigger.call(call, payload).await };
+    let output =
+        run_before_accept(ports, run.time_limit, "the trigger was stopped", function).await?;
     let pending = |change: StateChange| PendingState {
         scope: change.key.scope,
         key: change.key.key,
@@ -236,6 +223,21 @@ pub async fn run_trigger(
     })
 }
 
+/// Runs a function of which nothing is recorded: it fails with an error if it panics, takes too long or is `stopped`.
+async fn run_before_accept<T: Send + 'static>(
+    ports: &Ports,
+    time_limit: Duration,
+    stopped: &'static str,
+    function: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    let task = AuthorTask::start(ports, function, |text| Err(Error::new(text).permanent()));
+    let deadline = ports.clock.now() + time_limit;
+    clock::until(&*ports.clock, deadline, task.ended)
+        .await
+        .map_err(|_| Error::new(time_limit_text(time_limit)).with_status(504))?
+        .map_err(|_| Error::new(stopped))?
+}
+
 /// Returns the sentence for a run that took too long.
 pub fn time_limit_text(limit: Duration) -> String {
     format!(
@@ -248,7 +250,7 @@ fn host(
     ports: &Arc<Ports>,
     dispatch: &Arc<dyn Dispatch>,
     run: &Run,
-    on_disk: bool,
+    stage: Stage,
 ) -> Arc<ExecutionHost> {
     let owner = StateOwner {
         instance: run.instance.id.clone(),
@@ -262,7 +264,7 @@ fn host(
         redactor: run.redactor(),
         steps: run.steps.clone(),
         seed: run.trigger_state.clone(),
-        on_disk,
+        stage,
         log_lines: run.log_lines,
     };
     Arc::new(ExecutionHost::new(
@@ -361,19 +363,25 @@ fn trigger_end(nothing_new: bool, page: Option<Page>) -> TriggerEnd {
 }
 
 /// Author code in a task of its own: the task is gone when this is dropped.
-struct AuthorTask {
-    ended: oneshot::Receiver<Ended>,
+struct AuthorTask<T> {
+    ended: oneshot::Receiver<T>,
     _abort: AbortOnDrop,
 }
 
 struct AbortOnDrop(AbortHandle);
 
-impl AuthorTask {
-    fn start(ports: &Ports, functions: impl Future<Output = Ended> + Send + 'static) -> Self {
+impl<T: Send + 'static> AuthorTask<T> {
+    /// Starts it; `panicked` makes an end of the text of a panic.
+    fn start(
+        ports: &Ports,
+        functions: impl Future<Output = T> + Send + 'static,
+        panicked: impl FnOnce(String) -> T + Send + 'static,
+    ) -> Self {
         let (sender, ended) = oneshot::channel();
         let task: BoxFuture<'static, ()> = Box::pin(async move {
             let ended = AssertUnwindSafe(functions).catch_unwind().await;
-            let _ = sender.send(ended.unwrap_or_else(|panic| Ended::Panicked(panic_text(panic))));
+            // Whoever waits may have gone.
+            let _ = sender.send(ended.unwrap_or_else(|panic| panicked(panic_text(panic))));
         });
         Self {
             ended,

@@ -39,6 +39,15 @@ pub struct Ports {
     pub tail: broadcast::Sender<LogRecord>,
 }
 
+impl Ports {
+    /// Shows lines to whoever follows the live tail; nobody listening is no fault.
+    pub fn show<'a>(&self, lines: impl IntoIterator<Item = &'a LogRecord>) {
+        for line in lines {
+            let _ = self.tail.send(line.clone());
+        }
+    }
+}
+
 impl fmt::Debug for Ports {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ports")

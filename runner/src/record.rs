@@ -163,6 +163,44 @@ pub struct Execution {
     pub dead_letter: bool,
 }
 
+impl Execution {
+    /// Makes one that a webhook started, that waits for its turn and has no place in the order of arrival yet: others differ from it in
+    /// what makes them others.
+    pub fn queued(
+        id: ExecutionId,
+        instance: InstanceId,
+        flow: FlowKey,
+        accepted_at: Timestamp,
+    ) -> Self {
+        Self {
+            journal: id.clone(),
+            id,
+            instance,
+            flow,
+            function: Function::OnExecution,
+            invoked_by: InvokedBy::Webhook,
+            synchronous: false,
+            status: Status::Queued,
+            result: None,
+            position: 0,
+            order_key: None,
+            accepted_at,
+            run_at: None,
+            started_at: None,
+            ended_at: None,
+            attempt: 1,
+            starts: 0,
+            first: None,
+            parent: None,
+            unique_id: None,
+            canceled_by: None,
+            error: None,
+            caller_error: None,
+            dead_letter: false,
+        }
+    }
+}
+
 /// Why an execution failed, as far as its caller may know (W29).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallerError {

@@ -23,6 +23,12 @@ const SHORTEST: usize = 6;
 /// As [`SHORTEST`], of what a sender chose.
 const SHORTEST_CREDENTIAL: usize = 8;
 
+/// The longest text of an error that is kept or answered, in bytes: lists show it, and it may quote what a sender sent.
+pub(crate) const LONGEST_ERROR: usize = 16 * 1024;
+
+/// What [`shorten`] writes behind a text is not longer, in bytes.
+const LONGEST_REMARK: usize = 64;
+
 /// So many credentials of one request are looked for.
 const MOST_CREDENTIALS: usize = 16;
 
@@ -86,6 +92,16 @@ impl Redactor {
             }
         }
         clean
+    }
+
+    /// Replaces each secret in the text of an error, and cuts a long one: it may quote what a sender has sent. One that was cut before
+    /// stays as it is.
+    pub fn error(&self, text: &str) -> String {
+        let clean = self.text(text);
+        if clean.len() <= LONGEST_ERROR + LONGEST_REMARK {
+            return clean;
+        }
+        shorten(&clean, LONGEST_ERROR).into_owned()
     }
 
     /// Replaces each secret in the texts and keys of a JSON value.

@@ -15,6 +15,7 @@ mod limits;
 mod listener;
 mod phase;
 mod refusal;
+mod socket;
 
 pub use self::body::{Body, BodyError};
 pub use self::front::Front;
@@ -23,3 +24,4 @@ pub use self::handler::{Handler, Peer};
 pub use self::inherited::{Inherited, inherited_listeners};
 pub use self::limits::Limits;
 pub use self::listener::{Stopped, serve};
+pub use self::socket::listen;

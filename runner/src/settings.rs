@@ -56,6 +56,9 @@ pub struct Settings {
     pub keep_logs_seconds: u64,
     /// How long results are kept (E30).
     pub keep_results_seconds: u64,
+    /// How long the state and the secrets of a removed instance are kept before they are erased, unless its removal says otherwise; 0 erases
+    /// them at once (E52).
+    pub keep_removed_seconds: u64,
     /// How often it is looked for what need not be kept any longer (E30).
     pub prune_seconds: u64,
     /// After how many deaths of the process an execution is set aside.
@@ -104,6 +107,7 @@ impl Default for Settings {
             keep_executions_seconds: 14 * DAY,
             keep_logs_seconds: 14 * DAY,
             keep_results_seconds: 30 * DAY,
+            keep_removed_seconds: 0,
             prune_seconds: 60 * 60,
             deaths: 3,
             grace_seconds: 30,

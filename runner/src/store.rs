@@ -5,6 +5,7 @@
 
 #[cfg(feature = "crash-points")]
 mod crash;
+mod layer;
 mod memory;
 mod point;
 #[cfg(feature = "server")]
@@ -21,6 +22,7 @@ use sdk::id::{ExecutionId, FlowKey, InstanceId};
 
 #[cfg(feature = "crash-points")]
 pub use self::crash::CrashAt;
+pub use self::layer::StoreLayer;
 pub use self::memory::MemoryStore;
 pub use self::point::Point;
 #[cfg(feature = "server")]

@@ -4,6 +4,7 @@
 //! accept. Whatever is refused before the trigger leaves nothing but a count (G6).
 
 mod answer;
+mod certificates;
 mod cors;
 mod handshake;
 mod received;
@@ -21,6 +22,7 @@ use sdk::options::Respond;
 use sdk::time::{minutes, seconds};
 
 pub use self::answer::Answer;
+use self::certificates::Certificates;
 use self::received::{Received, check_method, check_open};
 use crate::decode::read_path;
 use crate::engine::{AcceptError, Accepted, Engine, Invocation, Outcome};
@@ -44,6 +46,7 @@ pub struct Ingress {
     customer_rate: RateLimit,
     /// How many requests that found no flow are recorded, for each endpoint.
     unrouted: RateLimit,
+    certificates: Certificates,
 }
 
 impl Ingress {
@@ -54,6 +57,7 @@ impl Ingress {
             rate: RateLimit::within(seconds(1)),
             customer_rate: RateLimit::within(seconds(1)),
             unrouted: RateLimit::within(minutes(1)),
+            certificates: Certificates::new(),
         }
     }
 
@@ -84,8 +88,8 @@ impl Ingress {
     async fn trigger(&self, request: Request<Bytes>) -> Result<Answer, Box<Answer>> {
         let path = read_path(request.uri().path())
             .map_err(|fault| Box::new(answer::error(fault.status(), &fault.to_string())))?;
-        let received = self.find(path.endpoint, path.fragment, request).await?;
-        if let Some(answer) = self.check(&received).await? {
+        let mut received = self.find(path.endpoint, path.fragment, request).await?;
+        if let Some(answer) = self.check(&mut received).await? {
             return Ok(answer);
         }
         self.check_customer_rate(&received)?;
@@ -93,10 +97,13 @@ impl Ingress {
     }
 
     /// The checks of a flow and its instance, in the order of the contract; `Some` is the answer to a handshake.
-    async fn check(&self, received: &Received) -> Result<Option<Answer>, Box<Answer>> {
+    async fn check(&self, received: &mut Received) -> Result<Option<Answer>, Box<Answer>> {
         let (now, public_url) = (self.ports().clock.now(), &self.ports().public_url);
         check_open(&received.instance)?;
         received.check_key()?;
+        if received.names_certificate() {
+            Box::pin(self.find_certificate(received)).await?;
+        }
         if let Some(answer) = self.handshake(received).await {
             return Ok(Some(answer));
         }
@@ -244,7 +251,7 @@ impl Ingress {
                     .status()
                     .and_then(|code| StatusCode::from_u16(code).ok())
                     .unwrap_or(StatusCode::BAD_REQUEST);
-                Box::new(answer::error(status, &redactor.text(error.caller_text())))
+                Box::new(answer::error(status, &redactor.error(error.caller_text())))
             })?;
         invocation.answer = triggered.response.as_ref().map(answer::keep);
         invocation.triggered = Some(triggered);

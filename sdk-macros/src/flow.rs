@@ -121,7 +121,8 @@ fn write(
             }
         }
     };
-    quote!(#implemented #check_key #checks)
+    let signature = function::signature_of(flow, &functions.readable);
+    quote!(#implemented #signature #check_key #checks)
 }
 
 fn refuse_block(block: &ItemImpl, functions: &Functions, refusals: &mut Refusals) -> bool {
@@ -222,6 +223,8 @@ mod tests {
                     >(|context, payload| ::std::boxed::Box::pin(Self::file(context, payload)))
             }
         }
+        impl ::sdk::__private::Takes<()> for ReceiveOrder {}
+        impl ::sdk::__private::Returns<Result<Receipt>> for ReceiveOrder {}
         const _: () = ::sdk::__private::check_flow_key(<ReceiveOrder as ::sdk::Flow>::KEY);
         const _: () = ::sdk::__private::check_cron("0 9 * * *");
         "##);

@@ -130,6 +130,28 @@ impl Function {
     }
 }
 
+/// Writes what a flow takes and returns when another flow calls it. The types are the author's tokens without a bound, so that a type
+/// that does not fit is shown once, where the function is added.
+pub(crate) fn signature_of(flow: &Type, functions: &[Function]) -> TokenStream {
+    let of = |event: &str| functions.iter().find(|function| function.event == event);
+    let (trigger, execution) = (of("on_trigger"), of("on_execution"));
+    let Some(first) = trigger.or(execution) else {
+        return TokenStream::new();
+    };
+    let taken = match &first.payload {
+        Some(payload) => quote!(#payload),
+        None => quote!(()),
+    };
+    let returned = match execution {
+        Some(Function { returned, .. }) => quote!(#returned),
+        None => quote!(::sdk::Result<()>),
+    };
+    quote! {
+        impl ::sdk::__private::Takes<#taken> for #flow {}
+        impl ::sdk::__private::Returns<#returned> for #flow {}
+    }
+}
+
 /// Returns the type of the context that a function takes, whatever else is wrong with it.
 pub(crate) fn context_of(function: &ImplItemFn) -> Option<&Type> {
     match function.sig.inputs.first()? {

@@ -8,12 +8,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::Timestamp;
-use crate::error::{Error, Result};
-use crate::flow::Flow;
-use crate::host::{Called, Host, LogLevel, LogLine};
+use crate::host::{Host, LogLevel, LogLine};
 use crate::http_client::HttpClient;
 use crate::id::{CustomerId, ExecutionId, FlowKey, InstanceId};
-use crate::payload::Payload;
 use crate::state::{State, StateScope};
 use crate::step::StepCall;
 
@@ -213,48 +210,9 @@ impl<C> Context<C> {
         HttpClient::new(&*self.host)
     }
 
-    /// Starts another flow of this instance and returns the id of its execution once that is durable (E5).
-    ///
-    /// # Errors
-    ///
-    /// The integration has no such flow, or the store cannot take the execution.
-    pub async fn start<F: Flow>(&self, payload: &Value) -> Result<ExecutionId> {
-        let called = self
-            .host
-            .call(FlowKey::new(F::KEY), Payload::json(payload), false)
-            .await?;
-        Ok(called.execution_id)
-    }
-
-    /// Runs another flow of this instance and waits for its result (E5).
-    ///
-    /// # Errors
-    ///
-    /// The integration has no such flow, the store cannot take the execution, or the flow fails: then with its text.
-    pub async fn call<F: Flow>(&self, payload: &Value) -> Result<Value> {
-        let called = self.call_with::<F>(Payload::json(payload)).await?;
-        let bytes = called
-            .output
-            .map(|output| output.to_bytes())
-            .unwrap_or_default();
-        if bytes.is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_slice(&bytes).map_err(|_| {
-            Error::new(format!(
-                "the result of flow `{}` is not JSON; use `call_with`",
-                F::KEY
-            ))
-        })
-    }
-
-    /// As [`call`](Self::call), with a whole payload and a whole result.
-    ///
-    /// # Errors
-    ///
-    /// As for [`call`](Self::call).
-    pub async fn call_with<F: Flow>(&self, payload: Payload) -> Result<Called> {
-        self.host.call(FlowKey::new(F::KEY), payload, true).await
+    /// Returns what the execution asks of the world.
+    pub(crate) fn host(&self) -> &dyn Host {
+        &*self.host
     }
 }
 

@@ -29,6 +29,22 @@ pub trait Flow {
     fn definition() -> FlowDefinition<Self::Config>;
 }
 
+/// A flow whose first function takes a `P`, or `()` if it takes no payload. `#[flow]` implements it, for
+/// [`FlowHandle`](crate::handle::FlowHandle) (E5).
+#[diagnostic::on_unimplemented(
+    message = "flow `{Self}` does not take `{P}`",
+    label = "not what the flow takes"
+)]
+pub trait Takes<P>: Flow {}
+
+/// A flow whose `#[on_execution]` returns an `R`, which is a `Result`. `#[flow]` implements it, for
+/// [`FlowHandle`](crate::handle::FlowHandle) (E5).
+#[diagnostic::on_unimplemented(
+    message = "flow `{Self}` does not return `{R}`",
+    label = "not what the flow returns"
+)]
+pub trait Returns<R>: Flow {}
+
 /// The values of the config variables of an instance, whatever their type.
 pub type AnyConfig = Arc<dyn Any + Send + Sync>;
 

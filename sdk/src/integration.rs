@@ -299,6 +299,7 @@ fn check_flow(flow: &FlowParts, faults: &mut Vec<String>) {
     if synchronous && *queue != Queue::Parallel {
         fault("a flow that answers with its result cannot wait in a queue; remove `queue` or `respond`".to_owned());
     }
+    check_lifecycle_retry(flow, &mut fault);
     check_queue(queue, &mut fault);
     check_pointers(&flow.options, &mut fault);
     check_trigger(flow, &mut fault);
@@ -319,6 +320,55 @@ fn check_flow(flow: &FlowParts, faults: &mut Vec<String>) {
     check_batch_limit(&flow.options, &mut fault);
     if flow.options.time_limit.is_some_and(|limit| limit.is_zero()) {
         fault("`time_limit` must be longer than nothing".to_owned());
+    }
+}
+
+/// A deploy or a removal waits for the retries of its functions, and somebody waits for it (E51).
+fn check_lifecycle_retry(flow: &FlowParts, fault: &mut impl FnMut(String)) {
+    let Settled {
+        retry,
+        lifecycle_retry,
+        trigger,
+        ..
+    } = &flow.options;
+    let functions = &flow.functions;
+    let has_one = functions.on_instance_deploy.is_some()
+        || functions.on_first_deploy.is_some()
+        || functions.on_instance_remove.is_some();
+    if lifecycle_retry.count() > 0 && !has_one {
+        fault("it has no lifecycle function to try again; remove `lifecycle_retry`".to_owned());
+    }
+    if lifecycle_retry.unique_pointer().is_some() {
+        fault(
+            "a lifecycle function has no payload; remove `unique_by` from `lifecycle_retry`"
+                .to_owned(),
+        );
+    }
+    if lifecycle_retry.count() > Retry::MOST {
+        fault(format!(
+            "it asks for {} retries of its lifecycle functions; at most {} are possible",
+            lifecycle_retry.count(),
+            Retry::MOST
+        ));
+    }
+    let of_removal = matches!(trigger, TriggerKind::InstanceRemove);
+    let waits = [
+        (
+            "lifecycle_retry",
+            "a deploy or removal",
+            Some(lifecycle_retry),
+        ),
+        ("retry", "the removal", Some(retry).filter(|_| of_removal)),
+    ];
+    for (option, who, retry) in waits {
+        let wait = retry.map(Retry::total_wait).unwrap_or_default();
+        if wait > Retry::LONGEST_LIFECYCLE_WAIT {
+            fault(format!(
+                "{who} waits for the retries of `{option}`, which come to {} s; make it {} s at most",
+                wait.as_secs(),
+                Retry::LONGEST_LIFECYCLE_WAIT.as_secs()
+            ));
+        }
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Settled {
     pub respond: Respond,
     /// When a failed execution is tried again.
     pub retry: Retry,
+    /// When a failed lifecycle function is tried again.
+    pub lifecycle_retry: Retry,
     /// Which execution runs next.
     pub queue: Queue,
     /// Which delivery is one that came before.
@@ -85,6 +87,7 @@ impl<C: 'static> FlowOptions<C> {
             trigger: TriggerKind::Webhook(WebhookTrigger::Unsaid),
             respond: Respond::Accepted,
             retry: Retry::never(),
+            lifecycle_retry: Retry::never(),
             queue: Queue::Parallel,
             dedupe: None,
             security: Security::CustomerOptional,
@@ -134,6 +137,15 @@ impl<C: 'static> FlowOptions<C> {
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
         self.settled.retry = retry;
+        self
+    }
+
+    /// Sets when a failed `#[on_instance_deploy]`, `#[on_first_deploy]` or `#[on_instance_remove]` is tried again; never if it is not set
+    /// (E51). The deploy or removal waits meanwhile, so all waits together may be 5 minutes at most. It tries nothing again that would
+    /// begin more than 10 minutes after it began itself, also when an error names a later time.
+    #[must_use]
+    pub fn lifecycle_retry(mut self, retry: Retry) -> Self {
+        self.settled.lifecycle_retry = retry;
         self
     }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::config::PickList;
 pub use crate::config::{ConfigFaults, ConfigReader, ConfigValue, ConfigValues, ConfigVar};
-pub use crate::flow::{FlowContext, FlowDefinition, NoPayload};
+pub use crate::flow::{FlowContext, FlowDefinition, NoPayload, Returns, Takes};
 use crate::id::is_flow_key;
 pub use crate::options::FlowOptions;
 pub use crate::schedule::check::{cron as check_cron, zone as check_zone};

@@ -25,7 +25,10 @@ pub(crate) enum Act {
         config: ConfigValues,
     },
     /// Removed an instance.
-    Remove { instance: usize },
+    Remove {
+        instance: usize,
+        keep: Option<Duration>,
+    },
     /// Paused an instance.
     Pause { instance: usize },
     /// Resumed an instance.

@@ -7,18 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use runner::instance::Instance;
-use runner::record::{
-    Execution, LogRecord, StateEntry, StateKey, StepRecord, StoredAnswer, StoredOutput,
-    StoredPayload,
-};
+use runner::record::{Execution, StateKey};
 use runner::redaction::Redactor;
-use runner::store::{
-    Commit, Committed, Cursor, ExecutionFilter, InstanceRecord, Store, StoreResult, Write,
-};
+use runner::store::{Commit, Committed, Store, StoreLayer, StoreResult, Write};
 use runner::vault::Vault;
-use sdk::Timestamp;
 use sdk::host::BoxFuture;
-use sdk::id::{ExecutionId, FlowKey, InstanceId};
+use sdk::id::{ExecutionId, InstanceId};
 use sdk::integration::BuiltIntegration;
 use sdk::state::StateScope;
 use serde::Serialize;
@@ -216,8 +210,12 @@ impl WitnessedStore {
     }
 }
 
-impl Store for WitnessedStore {
-    fn commit(&self, commit: Commit) -> BoxFuture<'_, StoreResult<Committed>> {
+impl StoreLayer for WitnessedStore {
+    fn inner(&self) -> &dyn Store {
+        &*self.inner
+    }
+
+    fn on_commit(&self, commit: Commit) -> BoxFuture<'_, StoreResult<Committed>> {
         self.witness.learn(&commit);
         let (ended, accepted) = (changes(&commit), accepted(&commit));
         let committed = self.inner.commit(commit);
@@ -231,105 +229,6 @@ impl Store for WitnessedStore {
             }
             Ok(committed)
         })
-    }
-
-    fn execution<'a>(
-        &'a self,
-        id: &'a ExecutionId,
-    ) -> BoxFuture<'a, StoreResult<Option<Execution>>> {
-        self.inner.execution(id)
-    }
-
-    fn payload<'a>(
-        &'a self,
-        id: &'a ExecutionId,
-    ) -> BoxFuture<'a, StoreResult<Option<Arc<StoredPayload>>>> {
-        self.inner.payload(id)
-    }
-
-    fn output<'a>(
-        &'a self,
-        id: &'a ExecutionId,
-    ) -> BoxFuture<'a, StoreResult<Option<StoredOutput>>> {
-        self.inner.output(id)
-    }
-
-    fn answer<'a>(
-        &'a self,
-        id: &'a ExecutionId,
-    ) -> BoxFuture<'a, StoreResult<Option<StoredAnswer>>> {
-        self.inner.answer(id)
-    }
-
-    fn claimant<'a>(
-        &'a self,
-        value: &'a str,
-        at: Timestamp,
-    ) -> BoxFuture<'a, StoreResult<Option<ExecutionId>>> {
-        self.inner.claimant(value, at)
-    }
-
-    fn steps<'a>(
-        &'a self,
-        journal: &'a ExecutionId,
-    ) -> BoxFuture<'a, StoreResult<Vec<StepRecord>>> {
-        self.inner.steps(journal)
-    }
-
-    fn logs<'a>(
-        &'a self,
-        id: &'a ExecutionId,
-        from: u32,
-        limit: u32,
-    ) -> BoxFuture<'a, StoreResult<Vec<LogRecord>>> {
-        self.inner.logs(id, from, limit)
-    }
-
-    fn executions<'a>(
-        &'a self,
-        filter: &'a ExecutionFilter,
-        cursor: Option<&'a Cursor>,
-        limit: u32,
-    ) -> BoxFuture<'a, StoreResult<Vec<Execution>>> {
-        self.inner.executions(filter, cursor, limit)
-    }
-
-    fn unfinished(&self, after: u64, limit: u32) -> BoxFuture<'_, StoreResult<Vec<Execution>>> {
-        self.inner.unfinished(after, limit)
-    }
-
-    fn last_position(&self) -> BoxFuture<'_, StoreResult<u64>> {
-        self.inner.last_position()
-    }
-
-    fn state<'a>(&'a self, key: &'a StateKey) -> BoxFuture<'a, StoreResult<(Option<Value>, u64)>> {
-        self.inner.state(key)
-    }
-
-    fn states<'a>(
-        &'a self,
-        instance: &'a InstanceId,
-    ) -> BoxFuture<'a, StoreResult<Vec<(StateKey, StateEntry)>>> {
-        self.inner.states(instance)
-    }
-
-    fn state_size<'a>(&'a self, instance: &'a InstanceId) -> BoxFuture<'a, StoreResult<u64>> {
-        self.inner.state_size(instance)
-    }
-
-    fn instances(&self) -> BoxFuture<'_, StoreResult<Vec<Arc<InstanceRecord>>>> {
-        self.inner.instances()
-    }
-
-    fn last_ticks<'a>(
-        &'a self,
-        instance: &'a InstanceId,
-    ) -> BoxFuture<'a, StoreResult<Vec<(FlowKey, Timestamp)>>> {
-        self.inner.last_ticks(instance)
-    }
-
-    fn check(&self) -> BoxFuture<'_, StoreResult<()>> {
-        self.inner.check()
     }
 }
 

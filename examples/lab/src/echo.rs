@@ -44,7 +44,7 @@ pub struct Caller;
 impl Caller {
     #[on_execution]
     async fn call(context: &Context<Config>, payload: Payload) -> Result<Output> {
-        let called = context.call_with::<EchoSync>(payload).await?;
+        let called = context.handle::<EchoSync>().call_with(payload).await?;
         Ok(called.output.unwrap_or_default())
     }
 }

@@ -24,7 +24,7 @@ use crate::instance::Instance;
 use crate::outbound::{HttpOutbound, Reach};
 use crate::ports::Ports;
 use crate::server::admin::{self, Access};
-use crate::server::{Front, Inherited, Limits, inherited_listeners, serve as serve_socket};
+use crate::server::{Front, Inherited, Limits, inherited_listeners, listen, serve as serve_socket};
 use crate::spawn::Runtimes;
 use crate::store::SqliteStore;
 use crate::vault::Vault;
@@ -114,8 +114,8 @@ pub(super) fn serve(options: &ServeOptions, integration: BuiltIntegration) -> Re
         let (ingress, admin) = match inherited {
             Some(inherited) => take_over(inherited)?,
             None => (
-                bind(options.listen, "--listen").await?,
-                bind(options.admin, "--admin").await?,
+                bind(options.listen, "--listen")?,
+                bind(options.admin, "--admin")?,
             ),
         };
         let public_url = match &options.public_url {
@@ -345,7 +345,7 @@ fn default_flow_threads() -> usize {
     std::thread::available_parallelism().map_or(4, |count| (count.get() * 2).max(4))
 }
 
-async fn bind(address: SocketAddr, option: &str) -> Result<Bound, Failure> {
+fn bind(address: SocketAddr, option: &str) -> Result<Bound, Failure> {
     let failed = |fault: std::io::Error| match fault.kind() {
         std::io::ErrorKind::AddrInUse => Failure(format!(
             "the address {address} is in use; stop what listens there or choose another with `{option}`"
@@ -354,21 +354,20 @@ async fn bind(address: SocketAddr, option: &str) -> Result<Bound, Failure> {
             "the address {address} cannot be listened on: {fault}; choose another with `{option}`"
         )),
     };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
+    listen(address).and_then(bound).map_err(failed)
 }
 
 type Bound = (TcpListener, SocketAddr);
 
+fn bound(listener: std::net::TcpListener) -> std::io::Result<Bound> {
+    let listener = TcpListener::from_std(listener)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
 /// Uses sockets that somebody else opened: no request is refused while one process follows another.
 fn take_over(inherited: Inherited) -> Result<(Bound, Bound), Failure> {
-    let take = |listener: std::net::TcpListener| -> std::io::Result<Bound> {
-        let listener = TcpListener::from_std(listener)?;
-        let address = listener.local_addr()?;
-        Ok((listener, address))
-    };
-    let taken = take(inherited.public).and_then(|public| Ok((public, take(inherited.admin)?)));
+    let taken = bound(inherited.public).and_then(|public| Ok((public, bound(inherited.admin)?)));
     taken.map_err(|fault| {
         Failure(format!(
             "the sockets that were handed on cannot be used: {fault}"

@@ -10,6 +10,7 @@ use command_fds::{CommandFdExt as _, FdMapping};
 use super::Surroundings;
 use super::arguments::Order;
 use super::fault::Fault;
+use runner::server::listen;
 
 /// The first file descriptor behind standard input, output and error: there systemd, and so `listenfd`, begins.
 const FIRST: i32 = 3;
@@ -33,7 +34,7 @@ impl Sockets {
                 .value_of(option)
                 .or(variable.as_deref())
                 .unwrap_or(usual);
-            TcpListener::bind(address).map_err(|source| Fault::CannotListen {
+            listen(address).map_err(|source| Fault::CannotListen {
                 address: address.to_owned(),
                 option,
                 source,

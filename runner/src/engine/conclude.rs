@@ -17,11 +17,7 @@ use crate::envelope::store_output;
 use crate::execution::{Ended, Finished, state_full, time_limit_text};
 use crate::lane::{Entry, Hold, LaneId, poison};
 use crate::record::{CallerError, Function, ResultType, Status, StoredOutput};
-use crate::redaction::shorten;
 use crate::store::{Commit, Committed, Finish, Point, StateChange, StoreError, Write};
-
-/// As much of the text of an error is recorded: lists show it, and it may quote what a sender sent.
-const LONGEST_ERROR: usize = 16 * 1024;
 
 /// What is to be recorded of a run that has ended.
 pub(super) struct Verdict {
@@ -151,7 +147,7 @@ impl Engine {
             },
             Ended::Failed(error) => Verdict::failed(copy(error, finished), ResultType::Error),
             Ended::Panicked(text) => {
-                Verdict::failed(Error::new(finished.redact(text)), ResultType::Error)
+                Verdict::failed(Error::new(finished.redact_error(text)), ResultType::Error)
             }
             Ended::TimedOut => {
                 let text = time_limit_text(self.time_limit(job));
@@ -202,17 +198,15 @@ impl Engine {
             && follow_up.retry.is_none()
             && follow_up.needless_retry.is_none()
             && verdict.result != ResultType::Canceled
-            && !job.execution.synchronous;
+            && !job.execution.synchronous
+            && job.execution.function == Function::OnExecution;
         let error = verdict.error.as_ref();
         writes.push(Write::Finish(Box::new(Finish {
             id: job.execution.id.clone(),
             status: verdict.status,
             result: verdict.result,
             at: now,
-            error: error.map(|error| {
-                let clean = job.instance.redactor.text(&error.chain());
-                shorten(&clean, LONGEST_ERROR).into_owned()
-            }),
+            error: error.map(|error| job.instance.redactor.error(&error.chain())),
             caller_error: job.caller_error(verdict),
             output: verdict.output.clone(),
             dead_letter,
@@ -264,16 +258,17 @@ impl Engine {
         // Who wants to cancel it from now on finds its end in the store.
         lock(&self.running).remove(&job.execution.id);
         self.counts.ended(&job.execution.flow, verdict.result);
-        self.tell(
-            &job.execution.id,
-            &Outcome {
-                id: job.execution.id.clone(),
-                result: verdict.result,
-                error: job.caller_error(&verdict),
-                output: verdict.output.map(Arc::new),
-                recorded: true,
-            },
-        );
+        let outcome = Outcome {
+            id: job.execution.id.clone(),
+            result: verdict.result,
+            error: job.caller_error(&verdict),
+            output: verdict.output.map(Arc::new),
+            recorded: true,
+        };
+        match &follow_up.retry {
+            Some(retry) => self.tell_of_attempt(&outcome, &retry.execution.id),
+            None => self.tell(&outcome.id, &outcome),
+        }
         let started = self.end_in_lane(job, hold);
         if let Some(retry) = follow_up.retry {
             self.wait_for_retry(retry);
@@ -293,15 +288,6 @@ impl Engine {
         match job.lane().filter(|_| !job.execution.synchronous) {
             Some(lane) => self.lanes.end(&lane, hold),
             None => self.leave_instance(job),
-        }
-    }
-
-    /// Tells everybody who waits for the end of an execution.
-    pub(super) fn tell(&self, id: &ExecutionId, outcome: &Outcome) {
-        let waiters = lock(&self.waiters).remove(id);
-        for waiter in waiters.into_iter().flatten() {
-            // Whoever waited may have gone.
-            let _ = waiter.send(outcome.clone());
         }
     }
 
@@ -346,12 +332,9 @@ impl Job {
 
     /// Returns what the caller may read of an error (W29).
     fn caller_error(&self, verdict: &Verdict) -> Option<CallerError> {
-        verdict.error.as_ref().map(|error| {
-            let clean = self.instance.redactor.text(error.caller_text());
-            CallerError {
-                text: shorten(&clean, LONGEST_ERROR).into_owned(),
-                status: error.status(),
-            }
+        verdict.error.as_ref().map(|error| CallerError {
+            text: self.instance.redactor.error(error.caller_text()),
+            status: error.status(),
         })
     }
 
@@ -401,6 +384,12 @@ impl Verdict {
         Self::failed(error, ResultType::Canceled)
     }
 
+    /// Nobody waits any more for an attempt that is only made because somebody does.
+    pub(super) fn forsaken() -> Self {
+        let text = "the deploy or removal that waited for it has ended; do that again";
+        Self::failed(Error::new(text).permanent(), ResultType::Error)
+    }
+
     pub(super) fn set_aside(deaths: u32) -> Self {
         let text = format!(
             "the process died {deaths} times while this execution ran, so it was set aside; replay it when the cause is gone"
@@ -411,8 +400,8 @@ impl Verdict {
 
 /// Errors are not `Clone`: what the record needs of one is copied, without secrets of the instance and of the request.
 fn copy(error: &Error, finished: &Finished) -> Error {
-    let caller_text = finished.redact(error.caller_text());
-    let mut copy = Error::new(finished.redact(&error.chain())).for_caller(caller_text);
+    let caller_text = finished.redact_error(error.caller_text());
+    let mut copy = Error::new(finished.redact_error(&error.chain())).for_caller(caller_text);
     if error.is_permanent() {
         copy = copy.permanent();
     }

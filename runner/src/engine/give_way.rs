@@ -61,10 +61,10 @@ impl Engine {
         }))
     }
 
-    /// Lets retries wait on that were taken out for nothing.
+    /// Lets retries wait on that were taken out for nothing; another newer execution may have come meanwhile, and not have found them.
     pub(super) fn wait_on(self: &Arc<Self>, retries: Vec<Job>) {
         for job in retries {
-            self.wait_for_time(job);
+            self.wait_for_retry(job);
         }
     }
 
@@ -88,12 +88,10 @@ impl Engine {
 
     /// Lets a retry wait for its time, unless a newer execution came while it was on its way to the disk.
     pub(super) fn wait_for_retry(self: &Arc<Self>, retry: Job) {
-        let (execution, lane) = (retry.execution.clone(), retry.lane());
-        let standing = retry.standing();
+        let (execution, standing) = (retry.execution.clone(), retry.standing());
+        let lane = retry.lane().filter(|_| retry.gives_way());
         self.wait_for_time(retry);
-        let Some(lane) = lane.filter(|_| execution.unique_id.is_some()) else {
-            return;
-        };
+        let Some(lane) = lane else { return };
         let engine = Arc::clone(self);
         self.ports.spawn.engine(Box::pin(async move {
             let ask = || Box::pin(engine.newer_than(&execution)) as BoxFuture<'_, _>;
@@ -129,7 +127,8 @@ impl Engine {
         job: &Job,
         verdict: &Verdict,
     ) -> Option<ExecutionId> {
-        job.wait_after(verdict)?;
+        job.wait_after(verdict)
+            .filter(|_| job.tried_until.is_none())?;
         self.newer_than(&job.execution).await.unwrap_or_default()
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sdk::integration::FlowParts;
 use sdk::options::Settled;
 use sdk::queue::Queue;
-use sdk::{Body, Payload};
+use sdk::{Body, Payload, Timestamp};
 
 use crate::instance::Instance;
 use crate::lane::{LaneId, Standing};
@@ -25,6 +25,8 @@ pub(super) struct Job {
     pub(super) counted: bool,
     /// Whether its journal may hold something.
     pub(super) resumed: bool,
+    /// The latest moment at which an attempt may begin for which a deploy or a removal waits; `None` if none does (E51).
+    pub(super) tried_until: Option<Timestamp>,
 }
 
 impl Job {
@@ -48,12 +50,14 @@ impl Job {
     }
 
     /// Says whether it takes a place of its instance without waiting in a lane: somebody waits for its end (E50). What an execution
-    /// calls runs in the place of that one, which waits for it: with a place of its own, the two could wait for each other for ever.
+    /// calls runs in the place of that one, which waits for it: with a place of its own, the two could wait for each other for ever. What
+    /// a deploy or a removal waits for needs none: they must go on while the limit is reached.
     pub(super) fn takes_place(&self) -> bool {
         let execution = &self.execution;
         execution.synchronous
             && execution.function == Function::OnExecution
             && execution.invoked_by != InvokedBy::CrossFlow
+            && self.tried_until.is_none()
     }
 
     pub(super) fn queue(&self) -> Queue {
@@ -66,7 +70,7 @@ impl Job {
         }
     }
 
-    pub(super) fn count_start(&mut self, now: sdk::Timestamp) {
+    pub(super) fn count_start(&mut self, now: Timestamp) {
         self.execution.status = Status::Running;
         self.execution.started_at = Some(now);
         self.execution.starts += 1;

@@ -90,6 +90,18 @@ impl Pending {
         self.jobs.values().map(|(job, _)| job)
     }
 
+    /// Takes out those for which a deploy or a removal waits.
+    pub(super) fn take_awaited(&mut self) -> Vec<ExecutionId> {
+        let awaited = self
+            .jobs
+            .extract_if(|_, (job, _)| job.tried_until.is_some());
+        let abort = |(id, (_, handle)): (ExecutionId, (Job, AbortHandle))| {
+            handle.abort();
+            id
+        };
+        awaited.map(abort).collect()
+    }
+
     /// Lets nothing come due any more.
     pub(super) fn abort_all(&mut self) {
         for (_, (_, handle)) in self.jobs.drain() {
@@ -109,9 +121,11 @@ fn unique_of_retry(job: &Job) -> Option<UniqueId> {
 }
 
 impl Job {
-    /// Says whether it gives way to a newer execution for as long as it waits.
+    /// Says whether it gives way to a newer execution for as long as it waits. A deploy or a removal that waits for it knows of no other.
     pub(super) fn gives_way(&self) -> bool {
         let execution = &self.execution;
-        execution.invoked_by == InvokedBy::Retry && execution.unique_id.is_some()
+        execution.invoked_by == InvokedBy::Retry
+            && execution.unique_id.is_some()
+            && self.tried_until.is_none()
     }
 }

@@ -121,6 +121,7 @@ impl Engine {
             read: None,
             counted: false,
             resumed: !untouched,
+            tried_until: None,
         })
     }
 
@@ -133,8 +134,14 @@ impl Engine {
             return self.end_orphan(&execution).await;
         };
         if lifecycle {
-            let text =
-                "the process stopped while this function ran; deploy or remove the instance again";
+            let text = match status {
+                Status::Pending => {
+                    "the process stopped while this function waited for its retry; deploy or remove the instance again"
+                }
+                _ => {
+                    "the process stopped while this function ran; deploy or remove the instance again"
+                }
+            };
             let verdict = Verdict::failed(Error::new(text).permanent(), ResultType::Error);
             let started = self.record(job, verdict, Vec::new()).await;
             return self.start_all(started);
@@ -172,7 +179,7 @@ impl Engine {
                 status: None,
             }),
             output: None,
-            dead_letter: true,
+            dead_letter: execution.function == Function::OnExecution,
             canceled_by: None,
         };
         self.commit_persistently(
@@ -233,9 +240,13 @@ impl Engine {
     }
 
     /// Starts nothing more but what somebody waits for: whatever else is accepted, due or next in its lane is left to the next start
-    /// (G8). What runs goes on.
+    /// (G8). What runs goes on. A deploy or a removal that waits for a retry waits no longer.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+        let awaited = lock(&self.pending).take_awaited();
+        for id in awaited {
+            self.forget_waiters(&id);
+        }
     }
 
     /// Takes no new work, gives what runs this much time, and leaves the rest to the next start (G8).

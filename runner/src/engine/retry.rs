@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sdk::id::ExecutionId;
+use sdk::retry::Retry;
 use sdk::{Body, Timestamp};
 use serde_json::Value;
 
@@ -66,6 +67,10 @@ impl Engine {
 
     fn retry_of(&self, job: &Job, verdict: &Verdict, now: Timestamp) -> Option<Job> {
         let wait = job.wait_after(verdict)?;
+        // Whoever waits for a deploy or a removal does not wait for ever, however late an error asks for.
+        if job.tried_until.is_some_and(|until| now + wait > until) {
+            return None;
+        }
         let before = &job.execution;
         let execution = Execution {
             id: self.ports.entropy.execution_id(now),
@@ -147,6 +152,7 @@ impl Engine {
             payload: Some(Arc::new(payload)),
             counted: false,
             resumed: false,
+            tried_until: None,
             ..job.clone()
         }
     }
@@ -192,6 +198,10 @@ impl Engine {
         let engine = Arc::clone(self);
         // The lock is held until the entry stands, so that the task cannot look for it before.
         let mut pending = lock(&self.pending);
+        if job.tried_until.is_some() && self.is_stopping() {
+            // Whoever waits is told at once that it will not come to that; it is found at the next start.
+            return self.forget_waiters(&id);
+        }
         let handle = self.ports.spawn.engine(Box::pin(async move {
             engine.ports.clock.sleep_until(at).await;
             // And until it stands in its lane, so that a newer execution finds it in one place or the other.
@@ -211,7 +221,7 @@ impl Engine {
     }
 
     fn reenter(&self, job: Job) -> Vec<Job> {
-        let Some(lane) = job.lane() else {
+        let Some(lane) = job.lane().filter(|_| !job.execution.synchronous) else {
             return vec![job];
         };
         let (queue, standing) = (job.queue(), job.standing());
@@ -258,13 +268,20 @@ impl Engine {
 impl Job {
     /// Returns how long it waits for its retry after this end; `None` if it is not tried again (E21).
     pub(super) fn wait_after(&self, verdict: &Verdict) -> Option<Duration> {
-        let execution = &self.execution;
-        let retryable = execution.function == Function::OnExecution
-            && !execution.synchronous
-            && matches!(verdict.result, ResultType::Error | ResultType::TimedOut);
-        let error = verdict.error.as_ref().filter(|_| retryable)?;
-        let retry = &self.flow.options.retry;
-        retry.wait_after(execution.attempt, error)
+        let failed = matches!(verdict.result, ResultType::Error | ResultType::TimedOut);
+        let error = verdict.error.as_ref().filter(|_| failed)?;
+        self.retry()?.wait_after(self.execution.attempt, error)
+    }
+
+    /// Returns when a failure is tried again, if it ever is: nothing for which a caller waits, but what a deploy or a removal waits for.
+    fn retry(&self) -> Option<&Retry> {
+        let options = &self.flow.options;
+        let waits = self.tried_until.is_some();
+        match self.execution.function {
+            Function::OnExecution if waits || !self.execution.synchronous => Some(&options.retry),
+            Function::OnExecution => None,
+            _ => Some(&options.lifecycle_retry).filter(|_| waits),
+        }
     }
 }
 

@@ -55,10 +55,20 @@ pub(super) struct Served {
     pub(super) steps: Vec<StepRecord>,
     /// What `#[on_trigger]` wrote before the execution was accepted.
     pub(super) seed: Vec<PendingState>,
-    /// Whether the execution is on disk, so that steps and logs can be recorded now.
-    pub(super) on_disk: bool,
+    pub(super) stage: Stage,
     /// How many log lines there are already.
     pub(super) log_lines: u32,
+}
+
+/// How far an execution is while its function runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It is not known for whom it runs, and so not whose secrets must be taken out of what it logs: nobody sees that yet.
+    Routing,
+    /// It is not on disk: neither steps nor lines can be recorded.
+    BeforeAccept,
+    /// It is on disk.
+    Accepted,
 }
 
 /// What one execution asks of the world.
@@ -154,16 +164,16 @@ impl ExecutionHost {
         });
     }
 
-    /// Takes the secrets of the instance out of a text.
-    pub(super) fn redact(&self, text: &str) -> String {
-        self.served.redactor.text(text)
+    /// Takes the secrets of the instance out of the text of an error, and cuts a long one.
+    pub(super) fn redact_error(&self, text: &str) -> String {
+        self.served.redactor.error(text)
     }
 
     /// Writes log lines, if there are many of them and the execution is on disk. A store that fails keeps nobody from running.
     async fn write_lines(&self) {
         let many = lock(&self.lines).unwritten.len() >= LINES_AT_ONCE;
         if many
-            && self.served.on_disk
+            && self.served.stage == Stage::Accepted
             && let Some(lines) = self.take_lines()
         {
             let _ = self
@@ -179,7 +189,7 @@ impl ExecutionHost {
         let began_at = lock(&self.begun).remove(&step).unwrap_or(now);
         let (end, attempts) = match end {
             StepEnd::Succeeded { value, attempts } => (Ok(value), attempts),
-            StepEnd::Failed { error, attempts } => (Err(self.redact(&error)), attempts),
+            StepEnd::Failed { error, attempts } => (Err(self.redact_error(&error)), attempts),
         };
         StepRecord {
             journal: self.served.owner.journal.clone(),
@@ -236,8 +246,9 @@ impl Host for ExecutionHost {
             fields: self.served.redactor.value(fields),
         };
         lines.next += 1;
-        // Nobody listening is no fault.
-        let _ = self.ports.tail.send(record.clone());
+        if self.served.stage != Stage::Routing {
+            self.ports.show([&record]);
+        }
         lines.unwritten.push(record);
     }
 
@@ -311,7 +322,7 @@ impl Host for ExecutionHost {
 
     fn end_step(&self, step: StepId, end: StepEnd) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            if !self.served.on_disk {
+            if self.served.stage != Stage::Accepted {
                 return Ok(());
             }
             let record = self.step_record(step, end);

@@ -1,17 +1,13 @@
 //! Runs a routing flow: it decides before there is an execution, and is recorded with the one that it routes.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures_util::FutureExt as _;
 use sdk::endpoint::Route;
 use sdk::response::OutputData;
 use sdk::{Error, Output, Result};
-use tokio::sync::oneshot;
 
-use super::host::ExecutionHost;
-use super::{AbortOnDrop, Dispatch, Run, call, host, panic_text, time_limit_text};
-use crate::clock;
+use super::host::{ExecutionHost, Stage};
+use super::{Dispatch, Run, call, host, run_before_accept};
 use crate::ports::Ports;
 use crate::store::Write;
 
@@ -24,9 +20,10 @@ pub struct Routed {
     pub lines: Option<Write>,
 }
 
-/// Runs `#[on_execution]` of a routing flow: nothing is recorded but what it logs.
+/// Runs `#[on_execution]` of a routing flow: nothing is recorded but what it logs, and that is shown to nobody before it is known whose
+/// secrets must be taken out of it.
 pub async fn run_routing(ports: &Arc<Ports>, dispatch: &Arc<dyn Dispatch>, run: &Run) -> Routed {
-    let host = host(ports, dispatch, run, false);
+    let host = host(ports, dispatch, run, Stage::Routing);
     let route = decide(ports, run, &host).await;
     Routed {
         route,
@@ -39,22 +36,9 @@ async fn decide(ports: &Arc<Ports>, run: &Run, host: &Arc<ExecutionHost>) -> Res
         return Ok(Route::default());
     };
     let (call, payload) = (call(ports, run, host), run.payload.clone());
-    let (sender, receiver) = oneshot::channel();
-    let task = Box::pin(async move {
-        let returned = AssertUnwindSafe(async { on_execution.call(call, payload).await })
-            .catch_unwind()
-            .await;
-        // Whoever waits may have gone.
-        let _ = sender
-            .send(returned.unwrap_or_else(|panic| Err(Error::new(panic_text(panic)).permanent())));
-    });
-    let task = AbortOnDrop(ports.spawn.author(task));
-    let deadline = ports.clock.now() + run.time_limit;
-    let returned = clock::until(&*ports.clock, deadline, receiver).await;
-    drop(task);
-    let output = returned
-        .map_err(|_| Error::new(time_limit_text(run.time_limit)).with_status(504))?
-        .map_err(|_| Error::new("the routing flow was stopped"))??;
+    let function = async move { on_execution.call(call, payload).await };
+    let stopped = "the routing flow was stopped";
+    let output = run_before_accept(ports, run.time_limit, stopped, function).await?;
     if !host.state_changes().await?.is_empty() {
         return Err(Error::new(
             "a routing flow keeps no state; let the flow that it names keep it",

@@ -41,6 +41,7 @@ impl Instance {
             resumed_at: None,
             timetable: None,
             verified: BTreeMap::new(),
+            erase_at: None,
         };
         let secrets = InstanceSecrets::default();
         let config = Arc::new(());

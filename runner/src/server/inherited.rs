@@ -5,7 +5,8 @@ use std::net::TcpListener;
 
 use listenfd::ListenFd;
 
-/// The two listening sockets that a process was started with. Not blocking, so that tokio takes them.
+/// The two listening sockets that a process was started with. Not blocking, so that tokio takes them. How many connections wait in them
+/// is for whoever opened them to say: systemd has `Backlog=`.
 #[derive(Debug)]
 pub struct Inherited {
     /// For webhooks: the first socket handed on. It stands for `--listen`.

@@ -41,10 +41,11 @@ pub enum Stopped {
 /// What goes against `limits`, and what is no proper HTTP, is answered here with
 /// `{"error":"…"}`; `handler` sees only whole requests, and its futures run to their end
 /// whether or not the caller is still there. When all connections are taken, further callers
-/// wait in the backlog of the operating system.
+/// wait in the backlog of the operating system; [`listen`](super::listen) makes room for many.
 ///
 /// After `stop` no connection is accepted; what has been read, and what is already in a socket,
-/// is answered with `connection: close`; idle connections are closed. After `grace` the
+/// is answered with `connection: close`; idle connections are closed, and whoever still waits for one of `limits.connections` is turned
+/// away unread. After `grace` the
 /// handlers that are left are dropped and their callers get 503; what is then still open a second
 /// later is broken off. Streams without an end, such as server-sent events, last until then
 /// unless their handler ends them. Dropping the future breaks everything off at once.
@@ -52,11 +53,11 @@ pub enum Stopped {
 /// ```
 /// use std::time::Duration;
 ///
-/// use runner::server::{Limits, Stopped, serve};
+/// use runner::server::{Limits, Stopped, listen, serve};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
-/// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// let listener = tokio::net::TcpListener::from_std(listen("127.0.0.1:0")?)?;
 /// let router = axum::Router::new();
 /// let stop = async { /* until the process is told to end */ };
 /// let stopped = serve(listener, router, Limits::default(), stop, Duration::from_secs(10)).await;

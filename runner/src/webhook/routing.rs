@@ -18,7 +18,7 @@ use crate::engine::Unrouted;
 use crate::execution::{self, Dispatch, Routed, Run};
 use crate::instance::{Instance, Listener, SHARED};
 use crate::record::{Function, InvokedBy};
-use crate::redaction::Redactor;
+use crate::redaction::{LONGEST_ERROR, Redactor, shorten};
 use crate::store::Write;
 
 /// What was done of a request before its flow was known.
@@ -79,6 +79,7 @@ impl Ingress {
                     fragment,
                     request,
                     begun: Begun::default(),
+                    certificate: None,
                 });
             }
             (Listener::Instance(place), Layout::PerInstance(routed_by))
@@ -149,15 +150,16 @@ impl Ingress {
 
     /// Lets a routing flow decide, once its own checks are passed.
     async fn ask(&self, asking: Asking, router: &Arc<FlowParts>) -> Result<Received, Box<Answer>> {
-        let asked = Received {
+        let mut asked = Received {
             instance: Arc::clone(&asking.place),
             flow: Arc::clone(router),
             endpoint: asking.endpoint.clone(),
             fragment: asking.fragment.clone(),
             request: asking.request.clone(),
             begun: Begun::default(),
+            certificate: None,
         };
-        if let Some(answer) = self.check(&asked).await? {
+        if let Some(answer) = self.check(&mut asked).await? {
             return Err(Box::new(answer));
         }
         let body = read_request_body(&asking.request, &self.engine.body_limits())?;
@@ -271,6 +273,9 @@ impl Ingress {
                         .map(|lines| clean(lines, std::slice::from_ref(&instance.redactor))),
                     ..begun
                 };
+                if let Some(Write::Log(lines)) = &begun.lines {
+                    self.ports().show(lines);
+                }
                 return Ok(Received {
                     instance,
                     flow,
@@ -278,13 +283,14 @@ impl Ingress {
                     fragment: asking.fragment,
                     request: asking.request,
                     begun,
+                    certificate: None,
                 });
             }
             Err(lost) => lost,
         };
         let ports = self.ports();
         let (instance, now) = (lost.instance.unwrap_or(asking.place), ports.clock.now());
-        let mut refusal = answer::error(lost.status, &instance.redactor.text(&lost.text));
+        let mut refusal = answer::error(lost.status, &instance.redactor.error(&lost.text));
         let most = ports.settings.unrouted_per_minute;
         if most > 0 && self.unrouted.take(&asking.endpoint, most, now) {
             let redactors = self.redactors(&instance, &asking.request);
@@ -292,7 +298,7 @@ impl Ingress {
                 id: begun.id.unwrap_or_else(|| ports.entropy.execution_id(now)),
                 instance: instance.id.clone(),
                 flow: FlowKey::new(by),
-                error: clean_text(&lost.log, &redactors),
+                error: shorten(&clean_text(&lost.log, &redactors), LONGEST_ERROR).into_owned(),
                 begun: begun.lines.map(|lines| clean(lines, &redactors)),
             };
             let id = unrouted.id.clone();

@@ -1,5 +1,6 @@
 //! The integration that the tests manage.
 
+use sdk::endpoint::Route;
 use sdk::prelude::*;
 use serde_json::{Value, json};
 
@@ -28,6 +29,29 @@ pub(crate) fn integration() -> Integration<Config> {
         .flow::<Slow>()
         .flow::<Nightly>()
         .flow::<Subscribes>()
+}
+
+/// The key of the flow that routes.
+pub(crate) const ROUTING_KEY: &str = "key of the organization";
+
+/// Logs what it is told and routes to `greet`.
+pub(crate) struct Dispatch;
+
+#[flow(
+    key = "dispatch",
+    security = Security::Organization,
+    organization_keys = [ROUTING_KEY],
+)]
+impl Dispatch {
+    #[on_execution]
+    async fn decide(context: &Context, payload: Payload) -> Result<Route> {
+        let data = payload.data();
+        context
+            .log()
+            .info(data["note"].as_str().unwrap_or_default());
+        let customer = data["customer"].as_str().unwrap_or_default();
+        Ok(Route::to::<Greet>().of_customer(customer))
+    }
 }
 
 struct Greet;

@@ -1,14 +1,20 @@
 //! The log of an execution, and the live tail (E29).
 
-use http::Method;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use runner::record::LogRecord;
 use runner::server::{Body, Handler as _};
+use runner::store::MemoryStore;
+use sdk::endpoint::SharedEndpoint;
 use sdk::host::LogLevel;
 use sdk::time::seconds;
 use serde_json::{Value, json};
 
 use crate::caller::{Server, text, with_token};
+use crate::flows::{CANARY, Dispatch, ROUTING_KEY, integration};
 
 async fn tail(server: &Server, query: &str) -> Body {
     let request = with_token(Method::GET, &format!("/api/logs/stream{query}"), "");
@@ -108,4 +114,51 @@ async fn whoever_reads_too_slowly_is_told_how_much_is_missing() {
     assert!(note.starts_with("event: lagged\n"), "{note}");
     assert_eq!(data(&note), json!({"missed": 4}));
     assert_eq!(data(&event(&mut body).await)["instance"], Value::Null);
+}
+
+/// G10, RN-72: what a routing flow logs is shown when it is known whose secrets must be taken out of it, and to nobody who follows another
+/// instance.
+#[tokio::test]
+async fn the_live_tail_shows_what_a_routing_flow_logged_to_no_other_customer_and_no_secret() {
+    let endpoint = SharedEndpoint::routed_by::<Dispatch>();
+    let integration = integration().shared_endpoint(endpoint);
+    let server = Server::of(integration, Arc::new(MemoryStore::new())).await;
+    let deploy = async |customer: &str, secret: &str| {
+        let config = json!({"api_secret": secret});
+        let body = json!({"customer": {"id": customer}, "config": config});
+        server.post("/api/instances", body).await.expect(201)
+    };
+    let acme = deploy("acme", CANARY).await;
+    let globex = deploy("globex", "another secret").await;
+    let mut all = tail(&server, "").await;
+    let query = format!("?instance={}", text(&globex["id"]));
+    let mut others = tail(&server, &query).await;
+
+    let send = async |customer: &str| {
+        let note = format!("of {customer}: {CANARY}, another secret");
+        let body = json!({"customer": customer, "note": note});
+        let request = Request::post(text(&acme["webhook_urls"]["greet"]))
+            .header("content-type", "application/json")
+            .header("api-key", ROUTING_KEY)
+            .body(Bytes::from(body.to_string()));
+        let answer = server.runner.ingress.receive(request.unwrap()).await;
+        answer.status().as_u16()
+    };
+    assert_eq!(send("acme").await, 200);
+    let line = data(&event(&mut all).await);
+    assert_eq!(line["text"], "of acme: [api_secret], another secret");
+    assert_eq!(data(&event(&mut all).await)["text"], "greeting");
+    assert_eq!(data(&event(&mut all).await)["text"], "still greeting");
+    // Whoever it is for: nobody's secret is shown.
+    assert_eq!(send("nobody").await, 404);
+    let line = data(&event(&mut all).await);
+    assert_eq!(line["text"], "of nobody: [api_secret], [api_secret]");
+    assert_eq!(line["instance"], "shared");
+    let line = data(&event(&mut all).await);
+    assert!(text(&line["text"]).contains("`nobody`"), "{line}");
+
+    // The first line that the other customer's tail shows is its own, of all that came.
+    assert_eq!(send("globex").await, 200);
+    let line = data(&event(&mut others).await);
+    assert_eq!(line["instance"], globex["id"], "{line}");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use runner::server::{Body, Handler, Limits, Stopped, serve};
+use runner::server::{Body, Handler, Limits, Stopped, listen, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -45,6 +45,9 @@ pub(crate) fn text(text: impl Into<String>) -> Response<Body> {
     Response::new(Body::from(text.into()))
 }
 
+/// More than the standard library lets wait; not more than every system allows.
+pub(crate) const CROWD: usize = if cfg!(target_os = "linux") { 300 } else { 100 };
+
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     stop: oneshot::Sender<()>,
@@ -52,16 +55,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) async fn start(handler: impl Handler, limits: Limits) -> Self {
-        Self::start_with_grace(handler, limits, PATIENCE).await
+    pub(crate) fn start(handler: impl Handler, limits: Limits) -> Self {
+        Self::start_with_grace(handler, limits, PATIENCE)
     }
 
-    pub(crate) async fn start_with_grace(
-        handler: impl Handler,
-        limits: Limits,
-        grace: Duration,
-    ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    pub(crate) fn start_with_grace(handler: impl Handler, limits: Limits, grace: Duration) -> Self {
+        let listener = TcpListener::from_std(listen("127.0.0.1:0").unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let stopped = async {
@@ -133,7 +132,7 @@ impl Caller {
 
     /// Connects and sends before any other task can do anything.
     pub(crate) fn send_at_once(address: SocketAddr, bytes: &str) -> io::Result<Self> {
-        let mut stream = std::net::TcpStream::connect(address)?;
+        let mut stream = std::net::TcpStream::connect_timeout(&address, PATIENCE)?;
         io::Write::write_all(&mut stream, bytes.as_bytes())?;
         stream.set_nonblocking(true)?;
         Ok(Self {

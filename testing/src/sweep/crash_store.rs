@@ -5,18 +5,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use runner::record::{
-    Execution, LogRecord, StateEntry, StateKey, StepRecord, StoredAnswer, StoredOutput,
-    StoredPayload,
-};
-use runner::store::{
-    Commit, Committed, Cursor, ExecutionFilter, InstanceRecord, MemoryStore, Store, StoreResult,
-    Write,
-};
-use sdk::Timestamp;
+use runner::store::{Commit, Committed, MemoryStore, Store, StoreLayer, StoreResult, Write};
 use sdk::host::BoxFuture;
-use sdk::id::{ExecutionId, FlowKey, InstanceId};
-use serde_json::Value;
+use sdk::id::{ExecutionId, FlowKey};
 
 /// On which side of a durable write the process dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,19 +82,14 @@ impl CrashStore {
             place: place.unwrap_or_default(),
         }
     }
-
-    /// Answers, unless the process is dead.
-    fn alive<'a, T: Send + 'a>(&'a self, answer: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
-        if self.crashed.load(Ordering::SeqCst) {
-            Box::pin(std::future::pending())
-        } else {
-            answer
-        }
-    }
 }
 
-impl Store for CrashStore {
-    fn commit(&self, commit: Commit) -> BoxFuture<'_, StoreResult<Committed>> {
+impl StoreLayer for CrashStore {
+    fn inner(&self) -> &dyn Store {
+        &self.inner
+    }
+
+    fn on_commit(&self, commit: Commit) -> BoxFuture<'_, StoreResult<Committed>> {
         if self.crashed.load(Ordering::SeqCst) {
             return Box::pin(std::future::pending());
         }
@@ -129,103 +115,16 @@ impl Store for CrashStore {
         Box::pin(std::future::pending())
     }
 
-    fn execution<'a>(
+    /// Answers, unless the process is dead.
+    fn on_read<'a, T: Send + 'a>(
         &'a self,
-        id: &'a ExecutionId,
-    ) -> BoxFuture<'a, StoreResult<Option<Execution>>> {
-        self.alive(self.inner.execution(id))
-    }
-
-    fn payload<'a>(
-        &'a self,
-        id: &'a ExecutionId,
-    ) -> BoxFuture<'a, StoreResult<Option<Arc<StoredPayload>>>> {
-        self.alive(self.inner.payload(id))
-    }
-
-    fn output<'a>(
-        &'a self,
-        id: &'a ExecutionId,
-    ) -> BoxFuture<'a, StoreResult<Option<StoredOutput>>> {
-        self.alive(self.inner.output(id))
-    }
-
-    fn answer<'a>(
-        &'a self,
-        id: &'a ExecutionId,
-    ) -> BoxFuture<'a, StoreResult<Option<StoredAnswer>>> {
-        self.alive(self.inner.answer(id))
-    }
-
-    fn claimant<'a>(
-        &'a self,
-        value: &'a str,
-        at: Timestamp,
-    ) -> BoxFuture<'a, StoreResult<Option<ExecutionId>>> {
-        self.alive(self.inner.claimant(value, at))
-    }
-
-    fn steps<'a>(
-        &'a self,
-        journal: &'a ExecutionId,
-    ) -> BoxFuture<'a, StoreResult<Vec<StepRecord>>> {
-        self.alive(self.inner.steps(journal))
-    }
-
-    fn logs<'a>(
-        &'a self,
-        id: &'a ExecutionId,
-        from: u32,
-        limit: u32,
-    ) -> BoxFuture<'a, StoreResult<Vec<LogRecord>>> {
-        self.alive(self.inner.logs(id, from, limit))
-    }
-
-    fn executions<'a>(
-        &'a self,
-        filter: &'a ExecutionFilter,
-        cursor: Option<&'a Cursor>,
-        limit: u32,
-    ) -> BoxFuture<'a, StoreResult<Vec<Execution>>> {
-        self.alive(self.inner.executions(filter, cursor, limit))
-    }
-
-    fn unfinished(&self, after: u64, limit: u32) -> BoxFuture<'_, StoreResult<Vec<Execution>>> {
-        self.alive(self.inner.unfinished(after, limit))
-    }
-
-    fn last_position(&self) -> BoxFuture<'_, StoreResult<u64>> {
-        self.alive(self.inner.last_position())
-    }
-
-    fn state<'a>(&'a self, key: &'a StateKey) -> BoxFuture<'a, StoreResult<(Option<Value>, u64)>> {
-        self.alive(self.inner.state(key))
-    }
-
-    fn states<'a>(
-        &'a self,
-        instance: &'a InstanceId,
-    ) -> BoxFuture<'a, StoreResult<Vec<(StateKey, StateEntry)>>> {
-        self.alive(self.inner.states(instance))
-    }
-
-    fn state_size<'a>(&'a self, instance: &'a InstanceId) -> BoxFuture<'a, StoreResult<u64>> {
-        self.alive(self.inner.state_size(instance))
-    }
-
-    fn instances(&self) -> BoxFuture<'_, StoreResult<Vec<Arc<InstanceRecord>>>> {
-        self.alive(self.inner.instances())
-    }
-
-    fn last_ticks<'a>(
-        &'a self,
-        instance: &'a InstanceId,
-    ) -> BoxFuture<'a, StoreResult<Vec<(FlowKey, Timestamp)>>> {
-        self.alive(self.inner.last_ticks(instance))
-    }
-
-    fn check(&self) -> BoxFuture<'_, StoreResult<()>> {
-        self.alive(self.inner.check())
+        answer: BoxFuture<'a, StoreResult<T>>,
+    ) -> BoxFuture<'a, StoreResult<T>> {
+        if self.crashed.load(Ordering::SeqCst) {
+            Box::pin(std::future::pending())
+        } else {
+            answer
+        }
     }
 }
 

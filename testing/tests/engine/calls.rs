@@ -2,6 +2,7 @@
 
 use runner::record::{InvokedBy, ResultType};
 use sdk::prelude::*;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use testing::{Result, Simulation};
 
@@ -37,17 +38,144 @@ impl Calls {
     #[on_execution]
     async fn call(context: &Context, number: i64) -> sdk::Result<Value> {
         if number < 0 {
-            let id = context.start::<NotListed>(&json!(1)).await?;
+            let id = context.handle::<NotListed>().start(&()).await?;
             return Ok(json!(id));
         }
-        let started = context.start::<Doubles>(&json!(number + 1)).await?;
-        let doubled = context.call::<Doubles>(&json!(number)).await?;
+        let started = context.handle::<Doubles>().start(&(number + 1)).await?;
+        let doubled: i64 = context.handle::<Doubles>().call(&number).await?;
         Ok(json!([started, doubled]))
     }
 }
 
+/// What is handed from flow to flow.
+#[derive(Debug, Deserialize, PartialEq, Serialize)]
+struct Parcel {
+    /// Grams; read under another name than the field's.
+    #[serde(rename = "grams")]
+    weight: u32,
+    to: Option<String>,
+}
+
+struct Addresses;
+
+#[flow(key = "addresses")]
+impl Addresses {
+    #[on_trigger]
+    async fn take(_context: &Context, to: String) -> sdk::Result<Parcel> {
+        Ok(Parcel {
+            weight: 500,
+            to: Some(to),
+        })
+    }
+
+    #[on_execution]
+    async fn address(_context: &Context, parcel: Parcel) -> sdk::Result<Parcel> {
+        Ok(parcel)
+    }
+}
+
+struct Weighs;
+
+#[flow(key = "weighs")]
+impl Weighs {
+    #[on_execution]
+    async fn weigh(_context: &Context, parcel: Parcel) -> sdk::Result<Option<u32>> {
+        Ok(parcel.to.map(|_| parcel.weight))
+    }
+}
+
+struct Silent;
+
+#[flow(key = "silent")]
+impl Silent {
+    #[on_execution]
+    async fn say(_context: &Context) -> std::result::Result<Output, std::fmt::Error> {
+        Ok(Output::text("nothing").with_content_type("text/x-silence"))
+    }
+}
+
+struct Rings;
+
+/// Says that it returns a number, and writes a text.
+#[flow(key = "rings")]
+impl Rings {
+    #[on_execution]
+    async fn ring(_context: &Context) -> sdk::Result<Crooked> {
+        Ok(Crooked(7))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Crooked(u32);
+
+impl Serialize for Crooked {
+    fn serialize<S: serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str("seven")
+    }
+}
+
+struct Asks;
+
+/// Calls flows with values of their types.
+#[flow(key = "asks")]
+impl Asks {
+    #[on_execution]
+    async fn ask(context: &Context, what: String) -> sdk::Result<Value> {
+        if what == "crooked" {
+            let rung = context.handle::<Rings>().call(&()).await?;
+            return Ok(json!(rung.0));
+        }
+        let parcel = context.handle::<Addresses>().call(&what).await?;
+        let weighed = context.handle::<Weighs>().call(&parcel).await?;
+        let nowhere = Parcel { to: None, ..parcel };
+        let not_weighed = context.handle::<Weighs>().call(&nowhere).await?;
+        let silence = context.handle::<Silent>().call(&()).await?;
+        Ok(json!([
+            nowhere.weight,
+            weighed,
+            not_weighed,
+            silence.effective_content_type()
+        ]))
+    }
+}
+
 fn lab() -> Simulation<()> {
-    Simulation::of(Integration::new("i").flow::<Calls>().flow::<Doubles>())
+    let integration = Integration::new("i").flow::<Calls>().flow::<Doubles>();
+    let integration = integration
+        .flow::<Asks>()
+        .flow::<Addresses>()
+        .flow::<Weighs>();
+    Simulation::of(integration.flow::<Silent>().flow::<Rings>())
+}
+
+/// E5: a call takes what the flow takes and gives what it returns, with the types of that flow: the trigger's payload if it has one,
+/// nothing as `()`, a missing value as `None`, an `Output` as it is.
+#[tokio::test]
+async fn a_call_has_the_types_of_the_flow_that_is_called() -> Result {
+    let lab = lab();
+    let instance = lab.deploy(()).await?;
+    let report = instance.webhook::<Asks>().json("Ada").send().await;
+    let output = &report.execution().assert_completed().output;
+    assert_eq!(*output, json!([500, 500, null, "text/x-silence"]));
+    Ok(())
+}
+
+/// E5: a result that does not read as it was written is an error that names flow and type.
+#[tokio::test]
+async fn a_result_that_cannot_be_read_again_is_an_error() -> Result {
+    let lab = lab();
+    let instance = lab.deploy(()).await?;
+    let report = instance.webhook::<Asks>().json("crooked").send().await;
+    let failed = report.execution().assert_failed("flow `rings` was called");
+    let error = failed.error.as_deref().unwrap_or_default();
+    assert!(
+        error.contains("Crooked") && error.contains("expected u32"),
+        "{error}"
+    );
+    Ok(())
 }
 
 /// E5: one call returns an id at once, the other waits for the result; both are executions of their own that name their caller.
@@ -105,7 +233,9 @@ async fn an_unknown_flow_is_an_error_that_names_those_there_are() -> Result {
     let error = report.execution.and_then(|run| run.error);
     assert_eq!(
         error.as_deref(),
-        Some("the integration has no flow `not-listed`; it has `calls`, `doubles`")
+        Some(
+            "the integration has no flow `not-listed`; it has `calls`, `doubles`, `asks`, `addresses`, `weighs`, `silent`, `rings`"
+        )
     );
     Ok(())
 }

@@ -79,9 +79,12 @@ struct Parent;
 impl Parent {
     #[on_execution]
     async fn run(context: &Context) -> Result<Value> {
-        context.start::<Works>(&json!("started")).await?;
-        let first = context.call::<Waited>(&json!({"id": 1})).await?;
-        let second = context.call::<Waited>(&json!({"id": 2})).await?;
+        context
+            .handle::<Works>()
+            .start(&"started".to_owned())
+            .await?;
+        let first = context.handle::<Waited>().call(&()).await?;
+        let second = context.handle::<Waited>().call(&()).await?;
         Ok(json!([first, second]))
     }
 }

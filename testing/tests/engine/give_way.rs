@@ -258,3 +258,22 @@ async fn a_retry_that_should_have_given_way_before_a_crash_does_so_at_the_start(
     world.advance(minutes(10), |_| {}).await;
     assert_eq!(executions(&lasting).await.len(), 4);
 }
+
+/// E22, G7: the accept of one newer execution is in doubt while another comes, and turns out not to be there.
+#[tokio::test]
+async fn a_retry_gives_way_to_the_second_newer_one_if_the_first_is_lost() {
+    let lasting = lasting();
+    let world = World::start(&lasting, None).await;
+    let instance = world.deploy().await;
+    send(&world, &instance, "newest", 7, true).await;
+    world.advance(seconds(10), |_| {}).await;
+    world.store.arm(0, Fault::LostBefore);
+    let body = json!({"id": 7, "fails": false});
+    let lost = world.post(&instance, "newest", &body).await;
+    assert_eq!(lost.unwrap().0, 503);
+    send(&world, &instance, "newest", 7, false).await;
+    world.advance(seconds(2), |_| {}).await;
+    let runs = executions(&lasting).await;
+    assert_eq!(results(&runs), [FAILED, GAVE_WAY, DONE]);
+    assert_eq!(runs[1].canceled_by, Some(runs[2].id.clone()));
+}

@@ -202,7 +202,7 @@ impl Gives {
     #[on_execution]
     async fn give(context: &Context, payload: Payload) -> sdk::Result<Value> {
         let changed = payload.with_body(json!({"chosen": true}));
-        let waited = context.call_with::<Takes>(changed).await?;
+        let waited = context.handle::<Takes>().call_with(changed).await?;
         let waited = waited.output.unwrap_or_default();
         Ok(serde_json::from_slice(&waited.to_bytes())?)
     }

@@ -48,6 +48,54 @@ fn panic_in_step() -> sdk::Result<()> {
     panic!("in a step")
 }
 
+/// Quotes what it was sent, in its trigger, in a step or by itself.
+struct Quotes;
+
+#[flow(key = "quotes", respond = Respond::Directly)]
+impl Quotes {
+    #[on_trigger]
+    async fn look(_context: &Context, payload: Payload) -> sdk::Result<()> {
+        match payload.header("x-where") {
+            Some("trigger") => Err(Error::new(format!("what is {}", payload.data()))),
+            _ => Ok(()),
+        }
+    }
+
+    #[on_execution]
+    async fn run(context: &Context, payload: Payload) -> sdk::Result<()> {
+        let refuse = || async { Err::<(), _>(Error::new(format!("what is {}", payload.data()))) };
+        match payload.header("x-where") {
+            Some("step") => context.step("look", refuse).await,
+            _ => refuse().await,
+        }
+    }
+}
+
+/// A sender cannot make an error as long as its body, neither in the record nor in an answer.
+#[tokio::test]
+async fn an_error_that_quotes_a_body_is_cut() -> Result {
+    let lab = Simulation::of(Integration::<()>::new("i").flow::<Quotes>());
+    let instance = lab.deploy(()).await?;
+    let short = |text: &str| text.len() < 17 * 1024 && text.ends_with("… (1000010 bytes in all)");
+    for place in ["trigger", "step", "run"] {
+        let webhook = instance.webhook::<Quotes>().header("x-where", place);
+        let report = webhook.json("x".repeat(1_000_000)).send().await;
+        let answer = report.response.body["error"].as_str().unwrap_or_default();
+        assert!(short(answer), "{place}: {} bytes", answer.len());
+        let Some(run) = report.execution else {
+            assert_eq!(place, "trigger");
+            continue;
+        };
+        assert!(run.error.as_deref().is_some_and(short), "{place}");
+        let mut of_steps = run.steps.iter().filter_map(|step| step.error.as_deref());
+        assert_eq!(
+            of_steps.next().map(short),
+            (place == "step").then_some(true)
+        );
+    }
+    Ok(())
+}
+
 struct PanicsFirst;
 
 #[flow(key = "panics-first")]

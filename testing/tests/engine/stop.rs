@@ -52,7 +52,7 @@ impl Waited {
     #[on_execution]
     async fn run(context: &Context) -> Result<u32> {
         context.sleep(seconds(5)).await;
-        context.start::<Queues>(&json!({})).await?;
+        context.handle::<Queues>().start(&()).await?;
         Ok(7)
     }
 }

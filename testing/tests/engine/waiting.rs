@@ -51,7 +51,10 @@ struct Cleans;
 impl Cleans {
     #[on_instance_remove]
     async fn remove(context: &Context<Config>) -> sdk::Result<()> {
-        context.start::<Cleans>(&json!("in the background")).await?;
+        context
+            .handle::<Cleans>()
+            .start(&"in the background".to_owned())
+            .await?;
         Ok(())
     }
 

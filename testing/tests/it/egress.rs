@@ -37,7 +37,7 @@ impl Passes {
     #[on_execution]
     async fn pass(context: &Context<Config>, url: String) -> sdk::Result<()> {
         context.http().get(&url).send().await?.ok()?;
-        context.start::<Calls>(&json!(url)).await?;
+        context.handle::<Calls>().start(&url).await?;
         Ok(())
     }
 }

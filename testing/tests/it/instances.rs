@@ -65,12 +65,12 @@ impl Sorts {
     #[on_execution]
     async fn sort(context: &Context<Config>, order: Value) -> sdk::Result<Value> {
         if order["unknown"] == true {
-            return context.call::<Stranger>(&order).await;
+            context.handle::<Stranger>().call(&()).await?;
         }
         if order["later"] == true {
-            return Ok(json!(context.start::<Stores>(&order).await?));
+            return Ok(json!(context.handle::<Stores>().start(&order).await?));
         }
-        context.call::<Stores>(&order).await
+        context.handle::<Stores>().call(&order).await
     }
 }
 

@@ -108,7 +108,7 @@ pub(super) async fn show(
 pub(super) async fn detail(admin: &Admin, id: &ExecutionId) -> Result<ExecutionDetail, Failure> {
     let execution = get(admin, id).await?;
     let store = &admin.ports().store;
-    let instance = admin.runner.engine.instances.get(&execution.instance);
+    let instance = admin.runner.engine.instances.find(&execution.instance);
     let redactor = instance.as_ref().map(|instance| &instance.redactor);
     let limits = admin.runner.engine.body_limits();
     let repeated = ExecutionFilter {

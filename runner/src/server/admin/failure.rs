@@ -185,15 +185,16 @@ impl From<DeployError> for Failure {
             DeployError::Unknown(_) | DeployError::UnknownFlow(_) => Self::not_found(text),
             DeployError::Busy(_)
             | DeployError::WrongStatus(..)
+            | DeployError::Removed { .. }
             | DeployError::CustomerTaken { .. } => Self::conflict(text),
             DeployError::Config(faults) => {
                 let mut failure = Self::new(StatusCode::UNPROCESSABLE_ENTITY, text);
                 failure.body.faults = faults.0.into_iter().map(Fault::from).collect();
                 failure
             }
-            DeployError::Schedule { .. } | DeployError::KeyMissing(_) => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, text)
-            }
+            DeployError::Schedule { .. }
+            | DeployError::KeyMissing(_)
+            | DeployError::CustomerId(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, text),
             DeployError::Refused(refusal) => refusal.into(),
             DeployError::Store(fault) => fault.into(),
         }

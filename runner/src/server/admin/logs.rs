@@ -108,7 +108,8 @@ pub(super) async fn list(
 /// Streams the lines of all executions as they come, as server-sent events, until the runner stops.
 ///
 /// An event `log` holds a line as the list shows it, with its `instance` and `flow`; they are null while the request that started the
-/// execution is not accepted yet, and such lines are left out where an instance or a flow was asked for. An event `lagged` says how many
+/// execution is not accepted yet, and such lines are left out where an instance or a flow was asked for. What a routing flow logs is shown
+/// once its customer is known, without that customer's secrets; if its request is not recorded, not at all. An event `lagged` says how many
 /// lines were left out because they came faster than they were read.
 pub(super) async fn stream(
     State(admin): State<Arc<Admin>>,

@@ -194,6 +194,16 @@ fn of_flows() -> Vec<Route> {
             .query::<KeyQuery>()
             .answers_nothing()
             .refuses(&[NOT_FOUND, CONFLICT]),
+        delete(
+            "/api/instances/{id}/flows/{key}/secret",
+            (
+                "forget_secret",
+                "Forgets the signing secret that a sender brought, so that its next handshake may bring another",
+            ),
+            keys::forget,
+        )
+        .answers_nothing()
+        .refuses(&[NOT_FOUND, CONFLICT]),
     ]
 }
 

@@ -110,6 +110,8 @@ pub(super) const MIGRATIONS: &[&str] = &["
 ", "
     ALTER TABLE log ADD COLUMN step TEXT;
 ", "
+    UPDATE execution SET dead_letter = 0 WHERE function <> 0 AND dead_letter <> 0;
+", "
     ALTER TABLE execution ADD COLUMN canceled_by TEXT;
     CREATE INDEX execution_unique ON execution (unique_id, position) WHERE unique_id IS NOT NULL;
 ", "

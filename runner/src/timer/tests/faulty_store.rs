@@ -2,20 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use sdk::Timestamp;
 use sdk::host::BoxFuture;
-use sdk::id::{ExecutionId, FlowKey, InstanceId};
-use serde_json::Value;
 use tokio::sync::Notify;
 
-use crate::record::{
-    Execution, LogRecord, StateEntry, StateKey, StepRecord, StoredAnswer, StoredOutput,
-    StoredPayload,
-};
-use crate::store::{
-    Commit, Committed, Cursor, ExecutionFilter, InstanceRecord, MemoryStore, Store, StoreError,
-    StoreResult,
-};
+use crate::store::{Commit, Committed, MemoryStore, Store, StoreError, StoreLayer, StoreResult};
 
 /// How the store fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +52,12 @@ impl FaultyStore {
     }
 }
 
-impl Store for FaultyStore {
-    fn commit(&self, commit: Commit) -> BoxFuture<'_, StoreResult<Committed>> {
+impl StoreLayer for FaultyStore {
+    fn inner(&self) -> &dyn Store {
+        &self.inner
+    }
+
+    fn on_commit(&self, commit: Commit) -> BoxFuture<'_, StoreResult<Committed>> {
         Box::pin(async move {
             let point = commit.point;
             let fault = || {
@@ -88,107 +82,12 @@ impl Store for FaultyStore {
         })
     }
 
-    fn check(&self) -> BoxFuture<'_, StoreResult<()>> {
+    fn on_check(&self) -> BoxFuture<'_, StoreResult<()>> {
         let fault = *self.fault.lock().unwrap();
         let answer = match fault {
             Some((Fault::Full, _)) => Err(StoreError::Full("no room".to_owned())),
             _ => Ok(()),
         };
         Box::pin(std::future::ready(answer))
-    }
-
-    fn execution<'a>(
-        &'a self,
-        id: &'a ExecutionId,
-    ) -> BoxFuture<'a, StoreResult<Option<Execution>>> {
-        self.inner.execution(id)
-    }
-
-    fn payload<'a>(
-        &'a self,
-        id: &'a ExecutionId,
-    ) -> BoxFuture<'a, StoreResult<Option<Arc<StoredPayload>>>> {
-        self.inner.payload(id)
-    }
-
-    fn output<'a>(
-        &'a self,
-        id: &'a ExecutionId,
-    ) -> BoxFuture<'a, StoreResult<Option<StoredOutput>>> {
-        self.inner.output(id)
-    }
-
-    fn answer<'a>(
-        &'a self,
-        id: &'a ExecutionId,
-    ) -> BoxFuture<'a, StoreResult<Option<StoredAnswer>>> {
-        self.inner.answer(id)
-    }
-
-    fn claimant<'a>(
-        &'a self,
-        value: &'a str,
-        at: Timestamp,
-    ) -> BoxFuture<'a, StoreResult<Option<ExecutionId>>> {
-        self.inner.claimant(value, at)
-    }
-
-    fn steps<'a>(
-        &'a self,
-        journal: &'a ExecutionId,
-    ) -> BoxFuture<'a, StoreResult<Vec<StepRecord>>> {
-        self.inner.steps(journal)
-    }
-
-    fn logs<'a>(
-        &'a self,
-        id: &'a ExecutionId,
-        from: u32,
-        limit: u32,
-    ) -> BoxFuture<'a, StoreResult<Vec<LogRecord>>> {
-        self.inner.logs(id, from, limit)
-    }
-
-    fn executions<'a>(
-        &'a self,
-        filter: &'a ExecutionFilter,
-        cursor: Option<&'a Cursor>,
-        limit: u32,
-    ) -> BoxFuture<'a, StoreResult<Vec<Execution>>> {
-        self.inner.executions(filter, cursor, limit)
-    }
-
-    fn unfinished(&self, after: u64, limit: u32) -> BoxFuture<'_, StoreResult<Vec<Execution>>> {
-        self.inner.unfinished(after, limit)
-    }
-
-    fn last_position(&self) -> BoxFuture<'_, StoreResult<u64>> {
-        self.inner.last_position()
-    }
-
-    fn state<'a>(&'a self, key: &'a StateKey) -> BoxFuture<'a, StoreResult<(Option<Value>, u64)>> {
-        self.inner.state(key)
-    }
-
-    fn states<'a>(
-        &'a self,
-        instance: &'a InstanceId,
-    ) -> BoxFuture<'a, StoreResult<Vec<(StateKey, StateEntry)>>> {
-        self.inner.states(instance)
-    }
-
-    fn state_size<'a>(&'a self, instance: &'a InstanceId) -> BoxFuture<'a, StoreResult<u64>> {
-        self.inner.state_size(instance)
-    }
-
-    fn instances(&self) -> BoxFuture<'_, StoreResult<Vec<Arc<InstanceRecord>>>> {
-        self.inner.instances()
-    }
-
-    fn last_ticks<'a>(
-        &'a self,
-        instance: &'a InstanceId,
-    ) -> BoxFuture<'a, StoreResult<Vec<(FlowKey, Timestamp)>>> {
-        self.inner.last_ticks(instance)
     }
 }

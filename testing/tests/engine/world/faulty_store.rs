@@ -1,21 +1,12 @@
 //! A store that fails, or dies with its process, at a chosen commit; it tells the history what was made durable.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use runner::clock::{Clock as _, ManualClock};
-use runner::record::{
-    Execution, LogRecord, StateEntry, StateKey, StepRecord, StoredAnswer, StoredOutput,
-    StoredPayload,
-};
-use runner::store::{
-    Commit, Committed, Cursor, ExecutionFilter, InstanceRecord, MemoryStore, Store, StoreError,
-    StoreResult,
-};
+use runner::store::{Commit, Committed, MemoryStore, Store, StoreError, StoreLayer, StoreResult};
 use sdk::Timestamp;
 use sdk::host::BoxFuture;
-use sdk::id::{ExecutionId, FlowKey, InstanceId};
-use serde_json::Value;
 
 use crate::model::history::{self, Event};
 
@@ -119,19 +110,14 @@ impl FaultyStore {
         }
         Ok(committed)
     }
-
-    /// Answers, unless the process is dead.
-    fn alive<'a, T: Send + 'a>(&self, answer: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
-        if self.is_dead() {
-            Box::pin(std::future::pending())
-        } else {
-            answer
-        }
-    }
 }
 
-impl Store for FaultyStore {
-    fn commit(&self, commit: Commit) -> BoxFuture<'_, StoreResult<Committed>> {
+impl StoreLayer for FaultyStore {
+    fn inner(&self) -> &dyn Store {
+        &self.disk
+    }
+
+    fn on_commit(&self, commit: Commit) -> BoxFuture<'_, StoreResult<Committed>> {
         if self.is_dead() {
             return Box::pin(std::future::pending());
         }
@@ -155,102 +141,15 @@ impl Store for FaultyStore {
         })
     }
 
-    fn execution<'a>(
+    /// Answers, unless the process is dead.
+    fn on_read<'a, T: Send + 'a>(
         &'a self,
-        id: &'a ExecutionId,
-    ) -> BoxFuture<'a, StoreResult<Option<Execution>>> {
-        self.alive(self.disk.execution(id))
-    }
-
-    fn payload<'a>(
-        &'a self,
-        id: &'a ExecutionId,
-    ) -> BoxFuture<'a, StoreResult<Option<Arc<StoredPayload>>>> {
-        self.alive(self.disk.payload(id))
-    }
-
-    fn output<'a>(
-        &'a self,
-        id: &'a ExecutionId,
-    ) -> BoxFuture<'a, StoreResult<Option<StoredOutput>>> {
-        self.alive(self.disk.output(id))
-    }
-
-    fn answer<'a>(
-        &'a self,
-        id: &'a ExecutionId,
-    ) -> BoxFuture<'a, StoreResult<Option<StoredAnswer>>> {
-        self.alive(self.disk.answer(id))
-    }
-
-    fn claimant<'a>(
-        &'a self,
-        value: &'a str,
-        at: Timestamp,
-    ) -> BoxFuture<'a, StoreResult<Option<ExecutionId>>> {
-        self.alive(self.disk.claimant(value, at))
-    }
-
-    fn steps<'a>(
-        &'a self,
-        journal: &'a ExecutionId,
-    ) -> BoxFuture<'a, StoreResult<Vec<StepRecord>>> {
-        self.alive(self.disk.steps(journal))
-    }
-
-    fn logs<'a>(
-        &'a self,
-        id: &'a ExecutionId,
-        from: u32,
-        limit: u32,
-    ) -> BoxFuture<'a, StoreResult<Vec<LogRecord>>> {
-        self.alive(self.disk.logs(id, from, limit))
-    }
-
-    fn executions<'a>(
-        &'a self,
-        filter: &'a ExecutionFilter,
-        cursor: Option<&'a Cursor>,
-        limit: u32,
-    ) -> BoxFuture<'a, StoreResult<Vec<Execution>>> {
-        self.alive(self.disk.executions(filter, cursor, limit))
-    }
-
-    fn unfinished(&self, after: u64, limit: u32) -> BoxFuture<'_, StoreResult<Vec<Execution>>> {
-        self.alive(self.disk.unfinished(after, limit))
-    }
-
-    fn last_position(&self) -> BoxFuture<'_, StoreResult<u64>> {
-        self.alive(self.disk.last_position())
-    }
-
-    fn state<'a>(&'a self, key: &'a StateKey) -> BoxFuture<'a, StoreResult<(Option<Value>, u64)>> {
-        self.alive(self.disk.state(key))
-    }
-
-    fn states<'a>(
-        &'a self,
-        instance: &'a InstanceId,
-    ) -> BoxFuture<'a, StoreResult<Vec<(StateKey, StateEntry)>>> {
-        self.alive(self.disk.states(instance))
-    }
-
-    fn state_size<'a>(&'a self, instance: &'a InstanceId) -> BoxFuture<'a, StoreResult<u64>> {
-        self.alive(self.disk.state_size(instance))
-    }
-
-    fn instances(&self) -> BoxFuture<'_, StoreResult<Vec<Arc<InstanceRecord>>>> {
-        self.alive(self.disk.instances())
-    }
-
-    fn last_ticks<'a>(
-        &'a self,
-        instance: &'a InstanceId,
-    ) -> BoxFuture<'a, StoreResult<Vec<(FlowKey, Timestamp)>>> {
-        self.alive(self.disk.last_ticks(instance))
-    }
-
-    fn check(&self) -> BoxFuture<'_, StoreResult<()>> {
-        self.alive(self.disk.check())
+        answer: BoxFuture<'a, StoreResult<T>>,
+    ) -> BoxFuture<'a, StoreResult<T>> {
+        if self.is_dead() {
+            Box::pin(std::future::pending())
+        } else {
+            answer
+        }
     }
 }

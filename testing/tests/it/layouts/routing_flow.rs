@@ -155,7 +155,7 @@ impl Odd {
             "state" => context.cross_flow_state().set("seen", &true).await?,
             "late" => context.sleep(hours(1)).await,
             "call" => {
-                context.call::<Orders>(&json!({})).await?;
+                context.handle::<Orders>().call(&Payload::empty()).await?;
             }
             other => return Ok(json!({"flow": "orders", "to": other})),
         }

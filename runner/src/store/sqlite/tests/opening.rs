@@ -101,6 +101,31 @@ async fn the_state_of_an_older_schema_is_counted_when_it_is_brought_forward() {
     assert_eq!(store.state_size(&"j".into()).await.unwrap(), 0);
 }
 
+// E28, E51: versions before called lifecycle functions dead letters that a crash had interrupted.
+#[tokio::test]
+async fn a_lifecycle_function_of_an_older_database_is_no_dead_letter() {
+    let home = Home::new();
+    let takes_them_off = |step: &&str| step.contains("SET dead_letter = 0 WHERE function <> 0");
+    let before = MIGRATIONS.iter().position(takes_them_off);
+    let older = &MIGRATIONS[..before.unwrap()];
+    drop(SqliteStore::open_with(&home.path(), &home.options, older).unwrap());
+    let db = rusqlite::Connection::open(home.path()).unwrap();
+    for (id, function) in [("flow", 0), ("deploy", 1), ("remove", 2)] {
+        db.execute(
+            "INSERT INTO execution (id, instance, flow, function, invoked_by, synchronous, status, result, position, accepted_at,
+                ended_at, attempt, starts, dead_letter) VALUES (?1, 'i', 'f', ?2, 3, 0, 4, 1, ?2 + 1, 1, 2, 1, 1, 1)",
+            rusqlite::params![id, function],
+        )
+        .unwrap();
+    }
+    drop(db);
+    let store = home.open();
+    for (id, dead) in [("flow", true), ("deploy", false), ("remove", false)] {
+        let found = store.execution(&id.into()).await.unwrap().unwrap();
+        assert_eq!(found.dead_letter, dead, "{id}");
+    }
+}
+
 #[test]
 fn a_migration_that_fails_leaves_the_version_before_it() {
     let home = Home::new();
