@@ -51,7 +51,7 @@ impl Engine {
             count += page.len();
             found.extend(page);
         }
-        let mut found = self.without_needless(found).await?;
+        let mut found = Box::pin(self.without_needless(found)).await?;
         // A retry that waits for its time holds its lane before anything behind it can start.
         for execution in found
             .iter()
@@ -67,7 +67,7 @@ impl Engine {
         // The pages of the run that has the turn come before a run that waits for it, although that came first (E15).
         found.sort_by_key(|execution| self.standing(execution));
         for execution in found {
-            self.take_up_recovered(execution).await;
+            Box::pin(self.take_up_recovered(execution)).await;
         }
         Ok(count)
     }
