@@ -446,7 +446,7 @@ fn place(invocation: &Invocation) -> String {
 
 fn refused(refusal: &AcceptError) -> Answer {
     match refusal {
-        AcceptError::Concurrency(limit) => come_later(&format!(
+        AcceptError::Concurrency(limit) => answer::come_later(&format!(
             "As many runs as the customer may have at once ({limit}) are going on; try again when one has ended."
         )),
         AcceptError::Backlog => {
@@ -464,16 +464,7 @@ fn too_many(endpoint: &str, most: u32) -> Box<Answer> {
     let text = format!(
         "Endpoint with id: {endpoint} has exceeded maximum allowed throughput of {most} requests/second. Please throttle your requests."
     );
-    Box::new(come_later(&text))
-}
-
-fn come_later(text: &str) -> Answer {
-    let mut refusal = answer::error(StatusCode::TOO_MANY_REQUESTS, text);
-    let wait = http::HeaderValue::from_static("1");
-    refusal
-        .headers_mut()
-        .insert(http::header::RETRY_AFTER, wait);
-    refusal
+    Box::new(answer::come_later(&text))
 }
 
 /// Returns how many lines of the log are there already.
