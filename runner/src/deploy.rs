@@ -54,6 +54,8 @@ pub struct DeployRequest {
     pub config: Option<ConfigValues>,
     /// How many requests the customer takes within one second; at a redeploy as before if it is not given (E50).
     pub rate_per_second: Option<u32>,
+    /// How many executions of the instance run at once; at a redeploy as before if it is not given (E50).
+    pub concurrency: Option<u32>,
     /// API keys by flow, for flows that need one before they can be deployed (W6).
     #[serde(default)]
     pub api_keys: BTreeMap<FlowKey, Vec<String>>,
@@ -322,6 +324,9 @@ impl Deployer {
             rate_per_second: request
                 .rate_per_second
                 .or_else(|| before.and_then(|before| before.rate_per_second)),
+            concurrency: request
+                .concurrency
+                .or_else(|| before.and_then(|before| before.concurrency)),
             first_deploys: before
                 .map(|before| before.first_deploys.clone())
                 .unwrap_or_default(),
@@ -354,7 +359,9 @@ impl Deployer {
             .store
             .commit(Commit::new(point, vec![Write::PutInstance(record)]))
             .await?;
+        let id = instance.id.clone();
         self.engine.instances.put(instance);
+        self.engine.keep_limit(&id);
         Ok(())
     }
 

@@ -66,6 +66,9 @@ pub struct InstanceFacts {
     /// How many requests its customer takes within one second; `None` takes the runner's setting, 0 sets no limit (E50).
     #[serde(default)]
     pub rate_per_second: Option<u32>,
+    /// How many of its executions run at once; `None` takes the runner's setting, 0 sets no limit (E50).
+    #[serde(default)]
+    pub concurrency: Option<u32>,
     /// The flows whose first deploy function has succeeded (E2).
     pub first_deploys: Vec<FlowKey>,
     /// When it was last resumed, or deployed while it was paused: what was due before then is not run (E53).

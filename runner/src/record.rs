@@ -153,6 +153,8 @@ pub struct Execution {
     pub parent: Option<ExecutionId>,
     /// The value that makes a newer execution cancel its retries (E22).
     pub unique_id: Option<String>,
+    /// The newer execution that it gave way to instead of running (E22).
+    pub canceled_by: Option<ExecutionId>,
     /// Why it failed, for the log and the management API.
     pub error: Option<String>,
     /// What its caller may read of that (W29); a repeated delivery is told the same (W34).
@@ -191,6 +193,7 @@ impl Execution {
             first: None,
             parent: None,
             unique_id: None,
+            canceled_by: None,
             error: None,
             caller_error: None,
             dead_letter: false,

@@ -40,6 +40,8 @@ pub struct Settings {
     pub lifecycle_seconds: u64,
     /// How many executions run at once.
     pub running: usize,
+    /// How many executions of one instance run at once, unless it was deployed with another number; 0 sets no limit (E50).
+    pub instance_concurrency: u32,
     /// How many accepted executions may wait; beyond it a webhook is answered 503 (W33).
     pub backlog: usize,
     /// How many bytes of state an instance may have (E42).
@@ -97,6 +99,7 @@ impl Default for Settings {
             run_seconds: 15 * 60,
             lifecycle_seconds: 30,
             running: 1024,
+            instance_concurrency: 0,
             backlog: 100_000,
             state_bytes: 64 * 1024 * 1024,
             log_lines: 10_000,

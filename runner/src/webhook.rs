@@ -136,6 +136,16 @@ impl Ingress {
         }
     }
 
+    /// Refuses a request whose result could not be waited for, before `#[on_trigger]` runs for it (E50). What is free now may be taken
+    /// by the time it has run: then it is refused behind it.
+    fn check_limit(&self, invocation: &Invocation) -> Result<(), Box<Answer>> {
+        let full = self.engine.full_at(&invocation.instance.id);
+        match full.filter(|_| invocation.synchronous) {
+            Some(limit) => Err(Box::new(refused(&AcceptError::Concurrency(limit)))),
+            None => Ok(()),
+        }
+    }
+
     /// From a request that has passed every check to the answer.
     async fn invoke(&self, mut received: Received) -> Result<Answer, Box<Answer>> {
         let prefix = self.ports().settings.header_prefix.clone();
@@ -166,6 +176,7 @@ impl Ingress {
             return Ok(answer);
         }
         if invocation.flow.functions.on_trigger.is_some() {
+            self.check_limit(&invocation)?;
             Box::pin(self.run_trigger(&mut invocation)).await?;
         }
         invocation.claims.extend(claim);
@@ -435,6 +446,9 @@ fn place(invocation: &Invocation) -> String {
 
 fn refused(refusal: &AcceptError) -> Answer {
     match refusal {
+        AcceptError::Concurrency(limit) => answer::come_later(&format!(
+            "As many runs as the customer may have at once ({limit}) are going on; try again when one has ended."
+        )),
         AcceptError::Backlog => {
             answer::unavailable("The runner has too much work waiting; try again later.", 5)
         }
@@ -450,12 +464,7 @@ fn too_many(endpoint: &str, most: u32) -> Box<Answer> {
     let text = format!(
         "Endpoint with id: {endpoint} has exceeded maximum allowed throughput of {most} requests/second. Please throttle your requests."
     );
-    let mut refusal = answer::error(StatusCode::TOO_MANY_REQUESTS, &text);
-    refusal.headers_mut().insert(
-        http::header::RETRY_AFTER,
-        http::HeaderValue::from_static("1"),
-    );
-    Box::new(refusal)
+    Box::new(answer::come_later(&text))
 }
 
 /// Returns how many lines of the log are there already.

@@ -13,6 +13,7 @@ use crate::id::is_flow_key;
 use crate::options::{Respond, Security, Settled};
 use crate::queue::Queue;
 use crate::retry::Retry;
+use crate::schedule::Overlap;
 use crate::trigger::{ScheduleSource, TriggerKind};
 
 /// An integration: flows that share a struct `C` of config variables.
@@ -302,7 +303,7 @@ fn check_flow(flow: &FlowParts, faults: &mut Vec<String>) {
     check_queue(queue, &mut fault);
     check_pointers(&flow.options, &mut fault);
     check_trigger(flow, &mut fault);
-    let scheduled = matches!(trigger, TriggerKind::Schedule(_) | TriggerKind::Poll(_));
+    let scheduled = is_scheduled(trigger);
     if synchronous && !matches!(trigger, TriggerKind::Webhook(_)) {
         fault("only a webhook has a caller to answer; remove `respond`".to_owned());
     }
@@ -316,6 +317,7 @@ fn check_flow(flow: &FlowParts, faults: &mut Vec<String>) {
     if flow.options.batch_size == 0 || flow.options.batch_limit == Some(0) {
         fault("`batch_size` and `batch_limit` must be at least 1".to_owned());
     }
+    check_batch_limit(&flow.options, &mut fault);
     if flow.options.time_limit.is_some_and(|limit| limit.is_zero()) {
         fault("`time_limit` must be longer than nothing".to_owned());
     }
@@ -378,6 +380,34 @@ fn check_queue(queue: &Queue, fault: &mut impl FnMut(String)) {
             "a throttle of {limit} is not possible; use 1 to 1000"
         ));
     }
+}
+
+/// Refuses a cap that nothing would ever reach.
+fn check_batch_limit(options: &Settled, fault: &mut impl FnMut(String)) {
+    if options.batch_limit.is_none() {
+        return;
+    }
+    let takes_turns = match &options.trigger {
+        TriggerKind::Schedule(ScheduleSource::Fixed(schedule))
+        | TriggerKind::Poll(ScheduleSource::Fixed(schedule)) => {
+            schedule.when_overlapping() == Overlap::Queue
+        }
+        _ => false,
+    };
+    if takes_turns {
+        fault("under `Overlap::Queue` what a page is cut into runs one after another; remove `batch_limit`, or take `Overlap::Skip`".to_owned());
+    }
+    if matches!(
+        options.queue,
+        Queue::Sequential { .. } | Queue::OrderBy { .. }
+    ) && !is_scheduled(&options.trigger)
+    {
+        fault("a queue that keeps order runs one at a time, or one of each key; remove `batch_limit`, or take `Queue::throttled`".to_owned());
+    }
+}
+
+fn is_scheduled(trigger: &TriggerKind) -> bool {
+    matches!(trigger, TriggerKind::Schedule(_) | TriggerKind::Poll(_))
 }
 
 fn check_pointers(options: &Settled, fault: &mut impl FnMut(String)) {

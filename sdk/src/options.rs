@@ -45,7 +45,7 @@ pub struct Settled {
     pub time_limit: Option<Duration>,
     /// How many items of a page make one execution (E6).
     pub batch_size: usize,
-    /// How many executions of one page may run at once; `None` sets no limit (E6).
+    /// How many executions that pages were cut into may run at once; `None` sets no limit (E6).
     pub batch_limit: Option<u32>,
 }
 
@@ -191,7 +191,9 @@ impl<C: 'static> FlowOptions<C> {
         self
     }
 
-    /// Sets how many executions of one page may run at once; no limit if it is not set (E6).
+    /// Sets how many executions that pages were cut into may run at once, of a flow of an instance; no limit if it is not set (E6). A queue
+    /// that keeps order, and `Overlap::Queue`, run them one after another anyway: there it is refused, but for a schedule that a customer
+    /// gives, where it has no effect.
     #[must_use]
     pub fn batch_limit(mut self, limit: u32) -> Self {
         self.settled.batch_limit = Some(limit);

@@ -60,7 +60,8 @@ impl Retry {
         self
     }
 
-    /// Cancels the waiting retries of an execution when a newer one has the same value at this JSON pointer of the payload (E22).
+    /// Cancels the retries of an execution, those that wait and those that would begin to, when a newer one has the same value at this
+    /// JSON pointer of the payload (E22). An execution that runs goes on.
     #[must_use]
     pub fn unique_by(mut self, pointer: impl Into<String>) -> Self {
         self.unique_by = Some(pointer.into());

@@ -17,6 +17,7 @@ pub(crate) enum Act {
         config: ConfigValues,
         api_keys: BTreeMap<FlowKey, Vec<String>>,
         rate_per_second: Option<u32>,
+        concurrency: Option<u32>,
     },
     /// Deployed an instance again.
     Redeploy {

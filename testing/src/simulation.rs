@@ -233,6 +233,7 @@ impl<C: ConfigVars> Simulation<C> {
             customer: name.to_owned(),
             api_keys: BTreeMap::new(),
             rate_per_second: None,
+            concurrency: None,
         }
     }
 
@@ -363,6 +364,7 @@ pub struct Deployment<'a, C> {
     customer: String,
     api_keys: BTreeMap<FlowKey, Vec<String>>,
     rate_per_second: Option<u32>,
+    concurrency: Option<u32>,
 }
 
 impl<C: ConfigVars> Deployment<'_, C> {
@@ -376,6 +378,12 @@ impl<C: ConfigVars> Deployment<'_, C> {
     /// Lets the customer send so many requests within one second (E50).
     pub fn rate_per_second(mut self, most: u32) -> Self {
         self.rate_per_second = Some(most);
+        self
+    }
+
+    /// Lets so many executions of the instance run at once; 0 sets no limit (E50).
+    pub fn concurrency(mut self, most: u32) -> Self {
+        self.concurrency = Some(most);
         self
     }
 
@@ -405,6 +413,7 @@ impl<C: ConfigVars> Deployment<'_, C> {
             config: config.clone(),
             api_keys: self.api_keys.clone(),
             rate_per_second: self.rate_per_second,
+            concurrency: self.concurrency,
         });
         let request = DeployRequest {
             name: Some(customer.clone()),
@@ -415,6 +424,7 @@ impl<C: ConfigVars> Deployment<'_, C> {
             config: Some(config),
             api_keys: self.api_keys,
             rate_per_second: self.rate_per_second,
+            concurrency: self.concurrency,
         };
         let deployer = Arc::clone(&world.runner.deployer);
         let report = world

@@ -181,6 +181,10 @@ pub(super) fn show(console: &mut Console<'_>, detail: &Value) {
         None | Some(0) => "not limited".to_owned(),
         Some(most) => format!("at most {most} requests per second"),
     };
+    let concurrency = match detail.get("concurrency").and_then(Value::as_u64) {
+        None | Some(0) => "not limited".to_owned(),
+        Some(most) => format!("at most {most} executions at once"),
+    };
     console.fields(&[
         ("id", field("/id")),
         ("name", field("/name")),
@@ -190,6 +194,7 @@ pub(super) fn show(console: &mut Console<'_>, detail: &Value) {
         ("first deployed at", field("/first_deployed_at")),
         ("deployed at", field("/deployed_at")),
         ("rate", rate),
+        ("concurrency", concurrency),
         ("health", health(detail)),
     ]);
     if let Some(at) = detail.get("erase_at").and_then(Value::as_str) {

@@ -193,7 +193,8 @@ impl Deployer {
                 invoked_by,
                 Payload::empty(),
             );
-            self.engine.accept(invocation).await?;
+            // On the heap, as the other one: it is rare, and a deploy is large as it is.
+            Box::pin(self.engine.accept(invocation)).await?;
         }
         Ok(())
     }

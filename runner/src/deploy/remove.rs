@@ -102,6 +102,7 @@ impl Deployer {
         let commit = Commit::new(Point::Erase, vec![erase]);
         self.engine.ports.store.commit(commit).await?;
         self.engine.instances.remove(id);
+        self.engine.keep_limit(id);
         Ok(())
     }
 }

@@ -83,6 +83,7 @@ impl Engine {
             caller_error: Some(error.clone()),
             output: None,
             dead_letter: false,
+            canceled_by: None,
         };
         let commit = Commit::new(Point::Cancel, vec![Write::Finish(Box::new(finish))]);
         if let Err(fault) = self.ports.store.commit(commit).await {
@@ -179,8 +180,7 @@ impl Engine {
 
     /// Takes an execution out of where it waits, so that it does not start while it is cancelled. What it holds stays closed.
     fn take_waiting(&self, execution: &Execution) -> Taken {
-        if let Some((job, handle)) = lock(&self.pending).remove(&execution.id) {
-            handle.abort();
+        if let Some(job) = lock(&self.pending).take(&execution.id) {
             return Taken::Pending(Box::new(job));
         }
         let lane = LaneId {
@@ -189,7 +189,7 @@ impl Engine {
             key: execution.order_key.clone(),
         };
         let is_flow = execution.function == Function::OnExecution;
-        let queued = is_flow.then(|| self.lanes.take(&lane, execution.position));
+        let queued = is_flow.then(|| self.lanes.take(&lane, self.standing(execution)));
         match queued.flatten() {
             Some(job) => Taken::Queued(lane, Box::new(job)),
             None => Taken::Nothing,
@@ -198,8 +198,10 @@ impl Engine {
 
     /// Lets those go on that wait behind an execution that was cancelled.
     fn let_go(self: &Arc<Self>, taken: Taken) {
-        if let Taken::Pending(job) = taken {
-            self.release_lanes(&[*job]);
+        match taken {
+            Taken::Pending(job) => self.release_lanes(&[*job]),
+            Taken::Queued(_, job) => lock(&self.pending).forget(&job),
+            Taken::Nothing => {}
         }
     }
 
@@ -220,10 +222,12 @@ impl Engine {
 
     fn put_back_waiting(self: &Arc<Self>, id: &ExecutionId, taken: Taken) {
         match taken {
-            Taken::Pending(job) => self.wait_for_time(*job),
+            Taken::Pending(job) => self.wait_for_retry(*job),
+            // It waits for its turn, with its time behind it, and may have been missed by a newer execution.
+            Taken::Queued(_, job) if job.gives_way() => self.wait_for_retry(*job),
             Taken::Queued(lane, job) => {
-                let (queue, position) = (job.queue(), job.execution.position);
-                let started = self.lanes.put_back(&lane, &queue, position, *job);
+                let (queue, standing) = (job.queue(), job.standing());
+                let started = self.lanes.put_back(&lane, &queue, standing, *job);
                 self.start_all(started);
             }
             Taken::Nothing => {

@@ -207,6 +207,7 @@ impl Engine {
             error: None,
             caller_error: None,
             dead_letter: false,
+            canceled_by: None,
             ..original.clone()
         }
     }

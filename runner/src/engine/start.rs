@@ -22,6 +22,9 @@ impl Engine {
             // It is on disk and waits for the next start of the process.
             return self.forget_waiters(&job.execution.id);
         }
+        if job.gives_way() {
+            lock(&self.pending).forget(&job);
+        }
         self.active.send_modify(|active| *active += 1);
         let engine = Arc::clone(self);
         let cancel = self.enroll(&job);

@@ -36,6 +36,7 @@ impl Instance {
             endpoint: None,
             shared_endpoint: Some(endpoint),
             rate_per_second: None,
+            concurrency: None,
             first_deploys: Vec::new(),
             resumed_at: None,
             timetable: None,

@@ -94,6 +94,7 @@ impl Player {
                 config,
                 api_keys,
                 rate_per_second,
+                concurrency,
             } => {
                 let request = DeployRequest {
                     name: Some(customer.clone()),
@@ -103,6 +104,7 @@ impl Player {
                     }),
                     config: Some(config.clone()),
                     rate_per_second: *rate_per_second,
+                    concurrency: *concurrency,
                     api_keys: api_keys.clone(),
                 };
                 self.deploy(request).await

@@ -13,10 +13,12 @@
 mod batches;
 mod bench;
 mod calls;
+mod concurrency;
 mod control;
 mod erased;
 mod functions;
 mod functions_again;
+mod give_way;
 mod handed_on;
 mod instances;
 mod limits;

@@ -126,6 +126,7 @@ pub(super) async fn replay_many(
         until: bulk.until,
         first: None,
         dead_letters: bulk.dead_letters,
+        superseding: None,
     };
     if filter == ExecutionFilter::default() {
         return Err(Failure::bad_request(

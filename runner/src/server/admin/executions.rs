@@ -69,6 +69,7 @@ pub(super) async fn list(
         until: query.until,
         first: query.first.map(Into::into),
         dead_letters: query.dead_letters.unwrap_or(false),
+        superseding: None,
     };
     let limit = page.limit()?;
     let found = find(&admin, &filter, page.cursor.as_deref(), limit).await?;

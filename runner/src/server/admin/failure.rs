@@ -117,6 +117,11 @@ impl Failure {
         Self::new(StatusCode::TOO_MANY_REQUESTS, text).with(RETRY_AFTER, HeaderValue::from(value))
     }
 
+    fn at_limit(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, text)
+            .with(RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
     /// Says whether it is the server that cannot do it now.
     pub(super) fn is_unavailable(&self) -> bool {
         self.status == StatusCode::SERVICE_UNAVAILABLE
@@ -154,6 +159,7 @@ impl From<AcceptError> for Failure {
     fn from(refusal: AcceptError) -> Self {
         match refusal {
             AcceptError::Store(fault) => fault.into(),
+            AcceptError::Concurrency(_) => Self::at_limit(refusal.to_string()),
             other => Self::unavailable(other.to_string()),
         }
     }

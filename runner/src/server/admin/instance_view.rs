@@ -83,6 +83,8 @@ pub(super) struct InstanceDetail {
     config: BTreeMap<String, Value>,
     /// How many requests its customer takes within one second; 0 if there is no limit (E50).
     rate_per_second: u32,
+    /// How many of its executions run at once; 0 if there is no limit (E50).
+    concurrency: u32,
     /// The schedule of each flow that has one.
     schedules: Vec<ScheduleView>,
     /// How its executions have been going.
@@ -159,6 +161,10 @@ impl InstanceDetail {
                 .facts
                 .rate_per_second
                 .unwrap_or(ports.settings.customer_rate_per_second),
+            concurrency: instance
+                .facts
+                .concurrency
+                .unwrap_or(ports.settings.instance_concurrency),
             schedules: schedules::of(instance, runner),
             health,
             warnings: warnings(instance, ports),

@@ -34,6 +34,8 @@ pub(super) struct Deploy {
     config: Option<Map<String, Value>>,
     /// How many requests the customer takes within one second; 0 sets no limit. The runner's setting if it was never given (E50).
     rate_per_second: Option<u32>,
+    /// How many executions of the instance run at once; 0 sets no limit. The runner's setting if it was never given (E50).
+    concurrency: Option<u32>,
     /// API keys by flow key, for flows that need one before they can be deployed (W6).
     #[serde(default)]
     api_keys: BTreeMap<String, Vec<String>>,
@@ -72,6 +74,7 @@ impl From<Deploy> for DeployRequest {
             }),
             config: deploy.config,
             rate_per_second: deploy.rate_per_second,
+            concurrency: deploy.concurrency,
             api_keys: keys
                 .map(|(flow, keys)| (FlowKey::new(flow), keys))
                 .collect(),

@@ -146,6 +146,7 @@ pub(in crate::store) fn finish_write(
         caller_error: None,
         output,
         dead_letter: false,
+        canceled_by: None,
     }))
 }
 

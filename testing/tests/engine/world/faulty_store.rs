@@ -58,6 +58,10 @@ impl FaultyStore {
         self.state().armed = None;
     }
 
+    pub(crate) fn is_armed(&self) -> bool {
+        self.state().armed.is_some()
+    }
+
     /// Says whether a fault struck a moment ago: the engine waits before it asks again.
     pub(crate) fn failed_lately(&self) -> bool {
         let now = self.clock.now();
