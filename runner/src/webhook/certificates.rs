@@ -46,8 +46,8 @@ const LONGEST: Duration = seconds(5);
 pub(super) struct Caller<'a> {
     pub(super) clock: &'a dyn Clock,
     pub(super) outbound: &'a dyn Outbound,
-    /// The endpoint whose budget the call uses.
-    pub(super) endpoint: &'a str,
+    /// The endpoint whose budget the call uses; none for what was had before.
+    pub(super) endpoint: Option<&'a str>,
 }
 
 /// Certificates that were fetched, and calls that were made.
@@ -66,16 +66,25 @@ struct Place {
 struct Kept {
     until: Timestamp,
     found: Result<Arc<Certificate>, Unreachable>,
+    /// Whether a certificate was ever had here: then no stranger has made the URL up.
+    was_had: bool,
 }
 
 /// Why something was not to be had: for the log. It names the host, and nothing else of the URL.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Unreachable(Arc<str>);
+#[error("{reason}")]
+pub(super) struct Unreachable {
+    reason: Arc<str>,
+    /// Whether it was called. If not, that says something of the endpoint and nothing of what it asked for.
+    was_called: bool,
+}
 
 impl Unreachable {
     fn new(reason: impl Into<String>) -> Self {
-        Self(reason.into().into())
+        Self {
+            reason: reason.into().into(),
+            was_called: true,
+        }
     }
 }
 
@@ -102,24 +111,42 @@ impl Certificates {
         if let Some(kept) = turn.as_ref().filter(|kept| now < kept.until) {
             return kept.found.clone();
         }
-        let found = self.fetch(caller, source, url).await;
+        let was_had = turn.as_ref().is_some_and(|kept| kept.was_had);
+        // Once a day for each certificate that there is: strangers cannot make that more, nor keep a sender from it by their calls.
+        let endpoint = caller.endpoint.filter(|_| !was_had);
+        let found = self.fetch(Caller { endpoint, ..caller }, source, url).await;
         let found = found.map(Arc::new);
+        if let Err(fault) = &found
+            && !fault.was_called
+        {
+            return found;
+        }
         let until = match &found {
             Ok(certificate) if certificate.valid_until() > now => {
                 certificate.valid_until().min(now + KEPT)
             }
             _ => now + FAILURE_KEPT,
         };
-        let kept = turn.insert(Kept { until, found });
+        let was_had = was_had || found.is_ok();
+        let kept = turn.insert(Kept {
+            until,
+            found,
+            was_had,
+        });
         kept.found.clone()
     }
 
     /// Calls a URL by GET and demands that it answers well.
     pub(super) async fn call(&self, caller: Caller<'_>, url: &str) -> Result<Bytes, Unreachable> {
         let now = caller.clock.now();
-        if !self.calls.take(caller.endpoint, MOST_CALLS, now) {
+        if let Some(endpoint) = caller.endpoint
+            && !self.calls.take(endpoint, MOST_CALLS, now)
+        {
             let reason = "too many calls were asked for at this endpoint within a minute";
-            return Err(Unreachable::new(reason));
+            return Err(Unreachable {
+                was_called: false,
+                ..Unreachable::new(reason)
+            });
         }
         let request = Request::get(url).body(Bytes::new());
         let mut request = request.map_err(|_| Unreachable::new("its URL cannot be called"))?;
@@ -163,14 +190,14 @@ impl Certificates {
         Ok(certificate)
     }
 
-    /// Returns the place of a certificate. If there are too many, those go first that nobody can use any more, then those that are not
-    /// in use: what a stranger has named is gone before what was fetched.
+    /// Returns the place of a certificate. If there are too many, those go first at which none was ever had, then those whose time is
+    /// over, then those that are not in use: what a stranger has named is gone before what was fetched.
     fn place(&self, name: String, now: Timestamp) -> Arc<Place> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MOST_KEPT && !kept.contains_key(&name) {
-            kept.retain(|_, place| !place.is_spent(|found| found.until <= now));
+            kept.retain(|_, place| !place.is_spent(|found| !found.was_had));
             if kept.len() >= MOST_KEPT {
-                kept.retain(|_, place| !place.is_spent(|found| found.found.is_err()));
+                kept.retain(|_, place| !place.is_spent(|found| found.until <= now));
             }
             if kept.len() >= MOST_KEPT {
                 kept.retain(|_, place| !place.is_spent(|_| true));
@@ -254,7 +281,7 @@ mod tests {
         let caller = Caller {
             clock: &clock,
             outbound: &servers,
-            endpoint: "one",
+            endpoint: Some("one"),
         };
         let url = "https://sns.us-east-1.amazonaws.com/silent.pem";
         let (found, ()) = tokio::join!(certificates.find(caller, &source, url), async {
@@ -274,6 +301,51 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn w41_an_endpoint_without_calls_left_keeps_no_other_one_from_its_certificate() {
+        let (certificates, servers, clock) = (Certificates::new(), Servers::default(), clock());
+        let source = source();
+        let find = async |endpoint: &str, name: &str| {
+            let caller = Caller {
+                clock: &clock,
+                outbound: &servers,
+                endpoint: Some(endpoint),
+            };
+            let url = format!("https://sns.us-east-1.amazonaws.com/{name}.pem");
+            certificates.find(caller, &source, &url).await.is_ok()
+        };
+        for number in 0..MOST_CALLS {
+            assert!(!find("one", &number.to_string()).await);
+        }
+        assert!(!find("one", "good").await);
+        assert!(find("two", "good").await);
+        // What is kept serves every endpoint, also one without calls.
+        assert!(find("one", "good").await);
+    }
+
+    #[tokio::test]
+    async fn w41_a_stranger_keeps_no_endpoint_from_a_certificate_that_it_had_before() {
+        let (certificates, servers, clock) = (Certificates::new(), Servers::default(), clock());
+        let source = source();
+        let find = async |name: &str| {
+            let caller = Caller {
+                clock: &clock,
+                outbound: &servers,
+                endpoint: Some("one"),
+            };
+            let url = format!("https://sns.us-east-1.amazonaws.com/{name}.pem");
+            certificates.find(caller, &source, &url).await.is_ok()
+        };
+        assert!(find("good").await);
+        clock.advance_to(clock.now() + KEPT);
+        for number in 0..2 * MOST_KEPT {
+            assert!(!find(&number.to_string()).await);
+        }
+        assert!(find("good").await);
+        let calls = usize::try_from(MOST_CALLS).unwrap();
+        assert_eq!(servers.0.load(Ordering::Relaxed), 1 + calls + 1);
+    }
+
+    #[tokio::test]
     async fn w41_what_strangers_name_is_kept_in_bounds_and_drives_nothing_out_that_is_good() {
         let (certificates, servers, clock) = (Certificates::new(), Servers::default(), clock());
         let source = source();
@@ -281,7 +353,7 @@ mod tests {
             let caller = Caller {
                 clock: &clock,
                 outbound: &servers,
-                endpoint,
+                endpoint: Some(endpoint),
             };
             let url = format!("https://sns.us-east-1.amazonaws.com/{name}.pem");
             certificates.find(caller, &source, &url).await.is_ok()

@@ -67,7 +67,7 @@ impl Ingress {
         Caller {
             clock: &*ports.clock,
             outbound: &*ports.outbound,
-            endpoint: &received.endpoint,
+            endpoint: Some(&received.endpoint),
         }
     }
 
