@@ -40,6 +40,9 @@ mod certificate_tests;
 #[cfg(test)]
 mod handshake_tests;
 #[cfg(test)]
+#[cfg(feature = "asymmetric-signatures")]
+mod hostile_tests;
+#[cfg(test)]
 mod provider_tests;
 #[cfg(test)]
 mod published_tests;

@@ -120,11 +120,11 @@ pub fn allowed_url(rule: &UrlRule, written: &str) -> Option<Url> {
         && url.fragment().is_none()
         && (rule.query || url.query().is_none());
     let path = url.path();
-    // An escape could be a slash to whoever answers.
+    // An escape could be a slash to whoever answers, and what follows a semicolon nothing at all (`..;`).
     let is_there = path.starts_with(&rule.path_start)
         && path.ends_with(&rule.path_end)
         && path.len() >= rule.path_start.len() + rule.path_end.len()
-        && !path.contains('%')
+        && !path.contains(['%', ';'])
         && UrlRule::is_host(&rule.hosts, url.host_str()?);
     (is_usual && is_there).then_some(url)
 }

@@ -1,8 +1,12 @@
 //! Reads single values of a request, and refuses what could be read in two ways.
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use std::fmt;
 
 use sdk::signature::{Place, SignatureScheme, Source};
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::{Refusal, SignedRequest};
@@ -72,6 +76,18 @@ impl<'a> Reading<'a> {
         self.json
             .get_or_init(|| serde_json::from_slice(self.request.body).ok())
             .as_ref()
+    }
+
+    /// Refuses a JSON body that has a member twice: where not the body itself is signed, whoever reads the other one of the two reads what
+    /// nobody signed.
+    pub(super) fn demand_members_once(&self) -> Result<(), Refusal> {
+        match serde_json::from_slice(self.request.body) {
+            Ok(MembersOnce) => Ok(()),
+            Err(_) => Err(Refusal::Malformed {
+                what: "the JSON body".to_owned(),
+                reason: "has a member more than once, so that it could be read in two ways",
+            }),
+        }
     }
 
     /// A query parameter, percent-decoded.
@@ -152,4 +168,31 @@ fn single<T: PartialEq>(
         return Err(Refusal::Conflicting { what: what() });
     }
     Ok(Some(first))
+}
+
+/// A JSON object each of whose members is there once.
+struct MembersOnce;
+
+impl<'de> Deserialize<'de> for MembersOnce {
+    fn deserialize<D: Deserializer<'de>>(body: D) -> Result<Self, D::Error> {
+        body.deserialize_map(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for MembersOnce {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object each of whose members is there once")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        let mut names = BTreeSet::new();
+        while let Some((name, IgnoredAny)) = members.next_entry::<String, _>()? {
+            if !names.insert(name) {
+                return Err(A::Error::custom("a member is there twice"));
+            }
+        }
+        Ok(self)
+    }
 }

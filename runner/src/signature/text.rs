@@ -84,9 +84,17 @@ fn members(reading: &Reading<'_>, kind: &str, lists: &[MemberList]) -> Result<Ve
         what: format!("text `{kind}` in the JSON body"),
         reason: "is of a kind that this sender does not sign",
     })?;
+    reading.demand_members_once()?;
     let mut text = String::new();
-    for name in &list.names {
+    for (place, name) in list.names.iter().enumerate() {
         match found(name) {
+            // Read from the end, the text has one meaning only if no more than the first member has several lines.
+            Some(value) if place > 0 && value.contains('\n') => {
+                return Err(Refusal::Malformed {
+                    what: format!("text `{name}` in the JSON body"),
+                    reason: "has several lines, so that it could be signed as a part of another text",
+                });
+            }
             Some(value) => {
                 for piece in [name, "\n", value, "\n"] {
                     text.push_str(piece);

@@ -195,7 +195,8 @@ pub enum Part {
     /// The value here.
     Value(Source),
     /// AWS SNS's rule: members of the JSON body, each as its name, a line feed, its value and a line feed. Another member says which
-    /// list of them is meant.
+    /// list of them is meant; it must be signed too. Only the first of a list may have several lines, and no member may be there twice:
+    /// else one signature would fit several bodies.
     Members {
         /// The member that says which list is meant: `Type`.
         kind: String,
