@@ -1,6 +1,6 @@
 //! Which certificate a request names, and whether it may be fetched.
 
-use sdk::signature::{CertificateHash, CertificateSource, Hash, SignatureScheme, UrlRule};
+use sdk::signature::{CertificateHash, CertificateSource, Hash, Part, SignatureScheme, UrlRule};
 use sdk::{Secret, Timestamp};
 use subtle::{Choice, ConstantTimeEq as _};
 use url::Url;
@@ -66,7 +66,10 @@ pub(super) fn claim<'a>(
     }
     let candidates = candidate::candidates(reading)?;
     let mut texts = Vec::new();
-    for key in keys {
+    // Where the secret is not signed, one text is that of every secret.
+    let signs_secret = reading.scheme.signed.contains(&Part::Secret);
+    let texts_of = if signs_secret { keys.len() } else { 1 };
+    for key in keys.iter().take(texts_of) {
         texts.extend(text::texts(reading, key)?);
     }
     if let Some(timestamp) = &reading.scheme.timestamp {

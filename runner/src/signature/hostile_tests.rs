@@ -5,8 +5,9 @@ use sdk::signature::{SignatureScheme, providers};
 use sdk::{Secret, Timestamp};
 use serde_json::json;
 
+use super::reading::Reading;
 use super::sender::{Message, SENDER, now, secret};
-use super::{Certificate, Refusal, Verified};
+use super::{Certificate, Refusal, Verified, certificate};
 
 const AUTHORITY: &str = include_str!("../../../testing/src/certificates/authority.pem");
 const SIGNED_AT: &str = "2026-03-27T16:50:00Z";
@@ -95,6 +96,27 @@ fn w41_a_member_that_is_there_twice_is_refused_whichever_a_reader_takes() {
         let is_refused = matches!(refused, Err(Refusal::Malformed { .. }));
         assert!(is_refused, "{doubled}: {refused:?}");
     }
+}
+
+#[test]
+fn w41_a_message_is_taken_once_however_many_topics_are_accepted() {
+    let scheme = providers::aws_sns().scheme;
+    let message = signed(&scheme, r#"{"Message":"a widget","MessageId":"1"}"#);
+    let topic = |number| secret(&scheme, number).expose().as_bytes().to_vec();
+    let topics: Vec<Vec<u8>> = (0..100).map(topic).collect();
+    let request = message.request();
+    let reading = Reading::new(&scheme, &request);
+    let source = scheme.certificate.as_ref().unwrap();
+    let claim = certificate::claim(source, &reading, &topics, now()).unwrap();
+    assert_eq!(claim.texts.len(), 1);
+    // PayPal signs the secret: there each has a text of its own.
+    let scheme = providers::paypal().scheme;
+    let message = signed(&scheme, "{}");
+    let request = message.request();
+    let reading = Reading::new(&scheme, &request);
+    let source = scheme.certificate.as_ref().unwrap();
+    let claim = certificate::claim(source, &reading, &topics, now()).unwrap();
+    assert_eq!(claim.texts.len(), 100);
 }
 
 #[test]
