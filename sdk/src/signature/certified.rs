@@ -12,9 +12,9 @@ use crate::time::days;
 /// the topic (several: those of all topics that are accepted): SNS signs for anybody's topic.
 ///
 /// A subscription is confirmed once its message is verified; that it was cancelled is logged, and nothing is subscribed again. SNS sends
-/// JSON as `text/plain`, so the body is text: read it with `serde_json::from_slice(&payload.raw_body)`. `UnsubscribeURL`, and what SNS may
-/// add, are not signed; with raw message delivery nothing is, so leave that off. Version 1, the default of a topic, signs a SHA-1, for
-/// which whoever may publish could prepare two messages: set the topic's attribute `SignatureVersion` to 2.
+/// JSON as `text/plain`, so the body is text: read it with `serde_json::from_slice(&payload.raw_body)`. `UnsubscribeURL`, the headers, and
+/// what SNS may add, are not signed; with raw message delivery nothing is, so leave that off. Version 1, the default of a topic, signs a
+/// SHA-1, for which whoever may publish could prepare two messages: set the topic's attribute `SignatureVersion` to 2.
 ///
 /// Rests on published values: what SNS really signed, as kept by its library for Java. The certificate comes from
 /// `sns.<region>.amazonaws.com` alone and has the name of SNS; its chain is not checked, since SNS does not send it. `Timestamp` is the

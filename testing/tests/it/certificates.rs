@@ -1,6 +1,7 @@
 //! Senders who sign under a certificate that the message names, through the front door (W41 to W43): what is fetched, how often, and what
 //! becomes of a webhook whose certificate cannot be had.
 
+mod played_back;
 mod subscriptions;
 
 use bytes::Bytes;
