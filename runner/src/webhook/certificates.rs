@@ -29,7 +29,7 @@ const FAILURE_KEPT: Duration = seconds(10);
 /// So many certificates and failures are kept.
 const MOST_KEPT: usize = 256;
 
-/// So many calls are made for one endpoint within a minute.
+/// So many calls of each kind are made for one endpoint within a minute.
 const MOST_CALLS: u32 = 10;
 
 /// So many issuers are fetched that a certificate does not bring.
@@ -53,7 +53,10 @@ pub(super) struct Caller<'a> {
 /// Certificates that were fetched, and calls that were made.
 pub(super) struct Certificates {
     kept: Mutex<BTreeMap<String, Arc<Place>>>,
+    /// Calls for certificates, which strangers may cause.
     calls: RateLimit,
+    /// Calls that verified messages ask for.
+    confirmations: RateLimit,
 }
 
 /// The place of one certificate: whoever holds its turn fetches it, the others wait for that.
@@ -93,6 +96,7 @@ impl Certificates {
         Self {
             kept: Mutex::default(),
             calls: RateLimit::within(minutes(1)),
+            confirmations: RateLimit::within(minutes(1)),
         }
     }
 
@@ -136,31 +140,10 @@ impl Certificates {
         kept.found.clone()
     }
 
-    /// Calls a URL by GET and demands that it answers well.
-    pub(super) async fn call(&self, caller: Caller<'_>, url: &str) -> Result<Bytes, Unreachable> {
-        let now = caller.clock.now();
-        if let Some(endpoint) = caller.endpoint
-            && !self.calls.take(endpoint, MOST_CALLS, now)
-        {
-            let reason = "too many calls were asked for at this endpoint within a minute";
-            return Err(Unreachable {
-                was_called: false,
-                ..Unreachable::new(reason)
-            });
-        }
-        let request = Request::get(url).body(Bytes::new());
-        let mut request = request.map_err(|_| Unreachable::new("its URL cannot be called"))?;
-        let host = request.uri().host().unwrap_or_default().to_owned();
-        request.extensions_mut().insert(RedirectsAreAnswers);
-        request.extensions_mut().insert(AnswerLimit(LARGEST));
-        let exchange = caller.outbound.send(request);
-        let answer = until(caller.clock, now + LONGEST, exchange).await;
-        let answer = answer.map_err(|_| {
-            let limit = LONGEST.as_secs();
-            Unreachable::new(format!("no answer from `{host}` within {limit} s"))
-        })?;
-        let answer = answer.map_err(|fault| Unreachable::new(fault.to_string()))?;
-        body(&host, answer)
+    /// Calls a URL that a verified message names, and demands that it answers well. Calls for certificates leave its budget alone.
+    pub(super) async fn confirm(&self, caller: Caller<'_>, url: &str) -> Result<(), Unreachable> {
+        let answer = call(caller, &self.confirmations, url).await;
+        answer.map(drop)
     }
 
     async fn fetch(
@@ -169,7 +152,7 @@ impl Certificates {
         source: &CertificateSource,
         url: &str,
     ) -> Result<Certificate, Unreachable> {
-        let file = self.call(caller, url).await?;
+        let file = call(caller, &self.calls, url).await?;
         let authorities = caller.outbound.authorities();
         let read = Certificate::read(url, &file, &authorities);
         let mut certificate = read.map_err(|refusal| Unreachable::new(refusal.to_string()))?;
@@ -183,7 +166,7 @@ impl Certificates {
             let Some(allowed) = allowed_url(issuers, &issuer) else {
                 break;
             };
-            let file = self.call(caller, allowed.as_str()).await?;
+            let file = call(caller, &self.calls, allowed.as_str()).await?;
             let added = certificate.add_issuer(&file);
             added.map_err(|refusal| Unreachable::new(refusal.to_string()))?;
         }
@@ -213,6 +196,33 @@ impl Place {
         let turn = self.turn.try_lock();
         turn.is_ok_and(|kept| kept.as_ref().is_none_or(test))
     }
+}
+
+/// Calls a URL by GET and demands that it answers well.
+async fn call(caller: Caller<'_>, budget: &RateLimit, url: &str) -> Result<Bytes, Unreachable> {
+    let now = caller.clock.now();
+    if let Some(endpoint) = caller.endpoint
+        && !budget.take(endpoint, MOST_CALLS, now)
+    {
+        let reason = "too many calls were asked for at this endpoint within a minute";
+        return Err(Unreachable {
+            was_called: false,
+            ..Unreachable::new(reason)
+        });
+    }
+    let request = Request::get(url).body(Bytes::new());
+    let mut request = request.map_err(|_| Unreachable::new("its URL cannot be called"))?;
+    let host = request.uri().host().unwrap_or_default().to_owned();
+    request.extensions_mut().insert(RedirectsAreAnswers);
+    request.extensions_mut().insert(AnswerLimit(LARGEST));
+    let exchange = caller.outbound.send(request);
+    let answer = until(caller.clock, now + LONGEST, exchange).await;
+    let answer = answer.map_err(|_| {
+        let limit = LONGEST.as_secs();
+        Unreachable::new(format!("no answer from `{host}` within {limit} s"))
+    })?;
+    let answer = answer.map_err(|fault| Unreachable::new(fault.to_string()))?;
+    body(&host, answer)
 }
 
 fn body(host: &str, answer: Response<Bytes>) -> Result<Bytes, Unreachable> {

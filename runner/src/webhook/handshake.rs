@@ -119,8 +119,8 @@ impl Ingress {
                 }
             }
             HandshakeOutcome::Call(url) => {
-                let call = self.certificates.call(self.caller(received), url.expose());
-                if let Err(fault) = call.await {
+                let caller = self.caller(received);
+                if let Err(fault) = self.certificates.confirm(caller, url.expose()).await {
                     tracing::warn!(instance, flow, handshake, %fault, "a handshake could not be confirmed");
                     let text = "The subscription cannot be confirmed now; try again later.";
                     return Some(answer::unavailable(text, 10));

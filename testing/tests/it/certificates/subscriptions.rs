@@ -74,7 +74,28 @@ async fn w41_a_subscription_that_cannot_be_confirmed_is_asked_for_again() -> Res
     for _ in 0..20 {
         send(&instance, aws_sns::subscription_confirmation()).await;
     }
-    assert_eq!(system.received().len(), 10);
+    // Those for certificates are not counted with them.
+    assert_eq!(system.received().len(), 1 + 10);
+    Ok(())
+}
+
+#[tokio::test]
+async fn w41_a_stranger_keeps_no_subscription_from_being_confirmed() -> Result {
+    let lab = lab();
+    let instance = deploy(&lab).await?;
+    send(&instance, aws_sns::notification()).await;
+    for number in 0..20 {
+        let webhook = instance.webhook::<Topic>();
+        let webhook = webhook.fixture(aws_sns::notification());
+        let mut request = webhook.signed_with(TOPIC).request();
+        let mut body: Value = serde_json::from_slice(request.body())?;
+        body["SigningCertURL"] = format!("https://{SNS}/stranger-{number}.pem").into();
+        *request.body_mut() = body.to_string().into();
+        assert_later(&instance.send(request).await);
+    }
+    let report = send(&instance, aws_sns::subscription_confirmation()).await;
+    assert_answered(&report);
+    assert_eq!(paths(&report), [CALL]);
     Ok(())
 }
 
