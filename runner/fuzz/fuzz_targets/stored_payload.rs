@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use libfuzzer_sys::fuzz_target;
-use runner::decode::{BodyLimits, read_body, read_path, read_query};
+use runner::decode::{BodyLimits, JsonAs, read_body, read_path, read_query};
 use runner::envelope::content_encoding;
 use runner::record::StoredPayload;
 use runner::vault::Vault;
@@ -52,7 +52,10 @@ fuzz_target!(|data: &[u8]| {
         let mut again: StoredPayload =
             serde_json::from_slice(&vault.unseal(&sealed).unwrap()).unwrap();
         again.raw_body = Bytes::from(vault.unseal(&vault.seal(&stored.raw_body)).unwrap());
-        let back = again.to_payload(&limits).unwrap();
+        // JSON that is not read until its flow takes it is the same payload.
+        let text = again.to_payload(&limits, JsonAs::Text).unwrap();
+        assert_eq!(text.body, payload.body);
+        let back = again.to_payload(&limits, JsonAs::Value).unwrap();
         assert_eq!(format!("{back:?}"), format!("{payload:?}"));
         assert_eq!((back.body, back.raw_body), (payload.body.clone(), payload.raw_body.clone()));
         assert_eq!((back.headers, back.query_parameters), (payload.headers.clone(), payload.query_parameters.clone()));

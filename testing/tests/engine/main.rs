@@ -14,6 +14,7 @@ mod batches;
 mod bench;
 mod calls;
 mod control;
+mod decoded;
 mod functions;
 mod handed_on;
 mod instances;
