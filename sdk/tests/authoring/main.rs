@@ -14,6 +14,7 @@ use sdk::flow::Call;
 use sdk::prelude::*;
 use serde_json::json;
 
+mod bodies;
 mod endpoints;
 mod silence;
 
