@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use runner::record::{Execution, Function, InvokedBy, Status, StoredPayload};
+use runner::record::{Execution, Status, StoredPayload};
 use runner::store::{Accept, Commit, Point, SqliteOptions, SqliteStore, Store as _, Write};
 use sdk::Timestamp;
 
@@ -191,30 +191,11 @@ fn accept(position: u64) -> Commit {
         sealed: None,
         raw_body: Bytes::from(vec![b'x'; BODY]),
     };
+    let accepted_at = Timestamp::from_millis(1_774_630_200_000 + i64::try_from(position).unwrap());
+    let instance = format!("instance-{}", position % 10_000);
     let execution = Execution {
-        journal: id.clone(),
-        id,
-        instance: format!("instance-{}", position % 10_000).into(),
-        flow: "receive-order".into(),
-        function: Function::OnExecution,
-        invoked_by: InvokedBy::Webhook,
-        synchronous: false,
-        status: Status::Queued,
-        result: None,
         position,
-        order_key: None,
-        accepted_at: Timestamp::from_millis(1_774_630_200_000 + i64::try_from(position).unwrap()),
-        run_at: None,
-        started_at: None,
-        ended_at: None,
-        attempt: 1,
-        starts: 0,
-        first: None,
-        parent: None,
-        unique_id: None,
-        error: None,
-        caller_error: None,
-        dead_letter: false,
+        ..Execution::queued(id, instance.into(), "receive-order".into(), accepted_at)
     };
     let accept = Accept {
         execution,

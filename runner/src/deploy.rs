@@ -4,23 +4,31 @@
 //! looked up; each function must be idempotent, because a deploy that failed is deployed again.
 
 mod endpoints;
+mod erase;
+mod error;
 mod lifecycle;
+mod remove;
+mod replay;
 mod turn;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use sdk::config::{ConfigFaults, ConfigValues};
+use sdk::config::ConfigValues;
 use sdk::id::{CustomerId, FlowKey, InstanceId};
 use sdk::trigger::TriggerKind;
+use tokio::sync::Notify;
 
 use self::endpoints::Endpoints;
-pub use self::lifecycle::{DeployReport, LifecycleEnd};
-use crate::engine::{AcceptError, Engine};
+pub use self::error::DeployError;
+use self::lifecycle::Undertaking;
+pub use self::lifecycle::{Attempt, DeployReport, LifecycleEnd};
+pub use self::remove::Removal;
+use crate::engine::Engine;
 use crate::instance::{ApiKey, Instance, InstanceFacts, InstanceSecrets, InstanceStatus};
 use crate::record::{Function, InvokedBy};
-use crate::store::{Commit, Point, StoreError, Write};
+use crate::store::{Commit, Point, Write};
 use crate::timer::{Timer, TimerError};
 
 /// Sets instances up, changes them and takes them away.
@@ -30,6 +38,8 @@ pub struct Deployer {
     busy: Mutex<HashSet<InstanceId>>,
     /// Held while the endpoint that all customers share is made. An async lock: the store is asked to keep it meanwhile.
     sharing: tokio::sync::Mutex<()>,
+    /// Told when another instance may be due to be erased.
+    erasing: Notify,
 }
 
 /// What an instance is set up with.
@@ -44,6 +54,8 @@ pub struct DeployRequest {
     pub config: Option<ConfigValues>,
     /// How many requests the customer takes within one second; at a redeploy as before if it is not given (E50).
     pub rate_per_second: Option<u32>,
+    /// How many executions of the instance run at once; at a redeploy as before if it is not given (E50).
+    pub concurrency: Option<u32>,
     /// API keys by flow, for flows that need one before they can be deployed (W6).
     #[serde(default)]
     pub api_keys: BTreeMap<FlowKey, Vec<String>>,
@@ -59,62 +71,25 @@ pub struct Customer {
     pub name: Option<String>,
 }
 
-/// Why an instance was not set up, changed or taken away.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DeployError {
-    /// There is no such instance.
-    #[error("there is no instance `{0}`")]
-    Unknown(InstanceId),
-    /// Something else happens to it at the moment.
-    #[error("instance `{0}` is being deployed or removed; try again when that has ended")]
-    Busy(InstanceId),
-    /// The config values do not fit.
-    #[error("the config values do not fit: {0}")]
-    Config(ConfigFaults),
-    /// A schedule is wrong or can never fire.
-    #[error("the schedule of flow `{flow}` {fault}")]
-    Schedule {
-        /// The flow.
-        flow: FlowKey,
-        /// What is wrong with it.
-        fault: String,
-    },
-    /// The customer has an instance already, and at the endpoint that all customers share it could not be told from this one (W2).
-    #[error(
-        "customer `{customer}` has instance `{instance}` already, and a shared endpoint needs one for each; deploy that one again"
-    )]
-    CustomerTaken {
-        /// The customer.
-        customer: CustomerId,
-        /// The instance that the customer has.
-        instance: InstanceId,
-    },
-    /// A flow that demands an API key has none (W6).
-    #[error("flow `{0}` needs an API key before it can be deployed; give one under `api_keys`")]
-    KeyMissing(FlowKey),
-    /// There is no such flow.
-    #[error("the integration has no flow `{0}`")]
-    UnknownFlow(FlowKey),
-    /// The state of the instance does not allow it.
-    #[error("instance `{0}` is {1}")]
-    WrongStatus(InstanceId, &'static str),
-    /// A lifecycle function was not accepted.
-    #[error(transparent)]
-    Refused(#[from] AcceptError),
-    /// The store did not take it.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
+/// The longest id of a customer, in bytes.
+const LONGEST_CUSTOMER_ID: usize = 256;
 
-impl DeployError {
-    /// Names the first of the schedules that are wrong.
-    fn of_schedules(faults: Vec<(FlowKey, String)>) -> Self {
-        let (flow, fault) = faults
-            .into_iter()
-            .next()
-            .unwrap_or_else(|| (FlowKey::new(""), String::new()));
-        Self::Schedule { flow, fault }
+impl Customer {
+    /// Refuses an id that cannot be one: nobody could name it in a request, or see what it is.
+    fn check(&self) -> Result<(), DeployError> {
+        let id = self.id.as_str();
+        let fault = if id.is_empty() {
+            "is empty"
+        } else if id.trim() != id {
+            "begins or ends with a space"
+        } else if id.contains(char::is_control) {
+            "holds a control character"
+        } else if id.len() > LONGEST_CUSTOMER_ID {
+            "is longer than 256 bytes"
+        } else {
+            return Ok(());
+        };
+        Err(DeployError::CustomerId(fault))
     }
 }
 
@@ -126,12 +101,14 @@ impl Deployer {
             timer,
             busy: Mutex::default(),
             sharing: tokio::sync::Mutex::default(),
+            erasing: Notify::new(),
         }
     }
 
     /// Sets an instance up, or changes the one with this id: validates, runs every `#[on_instance_deploy]` one after another, starts
-    /// the flows that a deploy triggers, and turns the schedules on (E51). The report tells how each function ended; an error of one
-    /// stops the deploy and leaves the instance closed.
+    /// the flows that a deploy triggers, and turns the schedules on (E51). The report tells how each function ended, in how many
+    /// attempts; an error of one stops the deploy and leaves the instance closed. An instance that is removed and not erased yet is
+    /// brought back, with its state, its secrets and its endpoints (E52).
     ///
     /// # Errors
     ///
@@ -144,23 +121,25 @@ impl Deployer {
         let now = self.engine.ports.clock.now();
         if let Some(id) = id
             .as_ref()
-            .filter(|id| self.engine.instances.get(id).is_none())
+            .filter(|id| self.engine.instances.find(id).is_none())
         {
             return Err(DeployError::Unknown(id.clone()));
         }
+        request.customer.as_ref().map_or(Ok(()), Customer::check)?;
         let id = id.unwrap_or_else(|| self.engine.ports.entropy.instance_id(now));
         let _turn = self.take_turn(&id)?;
-        let known = self.engine.instances.get(&id);
+        let known = self.engine.instances.find(&id);
         let _alone = self.take_customer(&id, known.as_deref(), &request)?;
         self.share().await?;
         let changing = self.engine.changing.lock().await;
-        let existing = self.engine.instances.get(&id);
+        let existing = self.engine.instances.find(&id);
         let instance = Arc::new(self.instance(id, existing.as_deref(), request)?);
         self.keep(Arc::clone(&instance), Point::Deploy).await?;
         drop(changing);
         // A schedule that has changed must not fire on the old config while the deploy functions run.
         self.timer.remove(&instance.id);
-        let functions = self.run_deploy_functions(&instance).await?;
+        let undertaking = Undertaking::new(Arc::clone(&instance), InvokedBy::DeployFlow, now);
+        let functions = self.run_deploy_functions(&undertaking).await?;
         let failed = functions.iter().any(LifecycleEnd::failed);
         let status = if failed {
             InstanceStatus::DeployFailed
@@ -188,44 +167,6 @@ impl Deployer {
         let mut instance = instance.await?;
         if !failed {
             instance = self.schedule(&instance).await?;
-        }
-        Ok(DeployReport {
-            instance,
-            functions,
-            succeeded: !failed,
-        })
-    }
-
-    /// Takes an instance away: endpoints and schedules off, every `#[on_instance_remove]`, the flows that a removal triggers. What these
-    /// start gets its time, whatever else still waits or runs is cancelled, then state and secrets are erased (E52). When a function fails the instance stays, closed, so that it can be removed again; `force`
-    /// erases it all the same.
-    ///
-    /// # Errors
-    ///
-    /// There is no such instance, something else happens to it, or the store cannot take it.
-    pub async fn remove(&self, id: &InstanceId, force: bool) -> Result<DeployReport, DeployError> {
-        let _turn = self.take_turn(id)?;
-        let began_at = self.engine.ports.clock.now();
-        self.timer.remove(id);
-        let instance = self
-            .change(id, Point::Remove, |facts, _| {
-                facts.status = InstanceStatus::Removing;
-            })
-            .await?;
-        let mut functions = self.run_remove_functions(&instance).await?;
-        if !functions.iter().any(LifecycleEnd::failed) || force {
-            functions.extend(self.run_remove_flows(&instance).await?);
-        }
-        let failed = functions.iter().any(LifecycleEnd::failed);
-        if !failed || force {
-            self.clear_out(id, began_at).await?;
-            let erase = Write::EraseInstance(id.clone());
-            self.engine
-                .ports
-                .store
-                .commit(Commit::new(Point::Erase, vec![erase]))
-                .await?;
-            self.engine.instances.remove(id);
         }
         Ok(DeployReport {
             instance,
@@ -275,6 +216,7 @@ impl Deployer {
     /// There is no such instance or flow, or the store cannot take it.
     pub async fn add_key(&self, id: &InstanceId, flow: &FlowKey) -> Result<ApiKey, DeployError> {
         let _turn = self.take_turn(id)?;
+        self.demand_there(id)?;
         self.demand_flow(flow)?;
         let ports = &self.engine.ports;
         let key = ApiKey {
@@ -302,6 +244,7 @@ impl Deployer {
         key: &str,
     ) -> Result<bool, DeployError> {
         let _turn = self.take_turn(id)?;
+        self.demand_there(id)?;
         self.demand_flow(flow)?;
         let mut found = false;
         self.change(id, Point::Keys, |_, secrets| {
@@ -381,17 +324,21 @@ impl Deployer {
             rate_per_second: request
                 .rate_per_second
                 .or_else(|| before.and_then(|before| before.rate_per_second)),
+            concurrency: request
+                .concurrency
+                .or_else(|| before.and_then(|before| before.concurrency)),
             first_deploys: before
                 .map(|before| before.first_deploys.clone())
                 .unwrap_or_default(),
             resumed_at: before.and_then(|before| match before.status {
-                InstanceStatus::Paused => Some(now),
+                InstanceStatus::Paused | InstanceStatus::Removed => Some(now),
                 _ => before.resumed_at,
             }),
             timetable: before.and_then(|before| before.timetable.clone()),
             verified: before
                 .map(|before| before.verified.clone())
                 .unwrap_or_default(),
+            erase_at: None,
         };
         let secrets = InstanceSecrets::deployed(values, keys, existing);
         Ok(Instance::new(
@@ -412,7 +359,9 @@ impl Deployer {
             .store
             .commit(Commit::new(point, vec![Write::PutInstance(record)]))
             .await?;
+        let id = instance.id.clone();
         self.engine.instances.put(instance);
+        self.engine.keep_limit(&id);
         Ok(())
     }
 
@@ -426,7 +375,7 @@ impl Deployer {
         let before = self
             .engine
             .instances
-            .get(id)
+            .find(id)
             .ok_or_else(|| DeployError::Unknown(id.clone()))?;
         let (mut facts, mut secrets) = (before.facts.clone(), before.secrets.clone());
         change(&mut facts, &mut secrets);
@@ -466,12 +415,21 @@ impl Deployer {
         let instance = self
             .engine
             .instances
-            .get(id)
+            .find(id)
             .ok_or_else(|| DeployError::Unknown(id.clone()))?;
         if instance.facts.status == status {
             Ok(())
         } else {
             Err(DeployError::WrongStatus(id.clone(), otherwise))
+        }
+    }
+
+    /// Refuses what would change an instance that is removed.
+    fn demand_there(&self, id: &InstanceId) -> Result<(), DeployError> {
+        match self.engine.instances.find(id) {
+            Some(instance) if instance.is_removed() => Err(DeployError::removed(&instance)),
+            Some(_) => Ok(()),
+            None => Err(DeployError::Unknown(id.clone())),
         }
     }
 

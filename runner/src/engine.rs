@@ -8,12 +8,18 @@ mod conclude;
 mod control;
 mod counts;
 mod drive;
+mod give_way;
+mod job;
+mod limit;
 mod outcome;
 mod overlap;
+mod pending;
 mod recovery;
+mod replay;
 mod retry;
 mod start;
 mod unrouted;
+mod waiters;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -22,16 +28,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use sdk::id::{ExecutionId, FlowKey, InstanceId};
 use sdk::integration::FlowParts;
-use sdk::options::Settled;
-use sdk::queue::Queue;
-use sdk::{Body, Payload};
+use sdk::{Payload, Timestamp};
 use tokio::sync::{Semaphore, oneshot, watch};
-use tokio::task::AbortHandle;
 
-pub use self::control::{ControlError, ReplayFrom};
+pub use self::control::ControlError;
 pub use self::counts::Counts;
+use self::job::{Job, order_key, unique_id};
 pub use self::outcome::Outcome;
+use self::pending::Pending;
+pub use self::replay::ReplayFrom;
 pub use self::unrouted::Unrouted;
+use self::waiters::Waiter;
 use crate::envelope::is_unchanged;
 use crate::execution::Triggered;
 use crate::instance::{Instance, Instances};
@@ -56,13 +63,13 @@ pub struct Engine {
     /// Executions whose functions run now.
     running: Mutex<HashMap<ExecutionId, Running>>,
     /// Executions that wait for their time.
-    pending: Mutex<HashMap<ExecutionId, (Job, AbortHandle)>>,
+    pending: Mutex<Pending>,
     /// Executions that were cancelled while they were on their way from the disk to their lane: they do not run.
     doomed: Mutex<HashSet<ExecutionId>>,
     /// Executions that somebody replays at the moment.
     replaying: Mutex<HashSet<ExecutionId>>,
     /// Who waits for the end of an execution.
-    waiters: Mutex<HashMap<ExecutionId, Vec<oneshot::Sender<Outcome>>>>,
+    waiters: Mutex<HashMap<ExecutionId, Vec<Waiter>>>,
     /// One permit, for the executions that ran when the process died, and may not do so once more.
     suspects: Semaphore,
     next_position: AtomicU64,
@@ -71,22 +78,6 @@ pub struct Engine {
     stopping: AtomicBool,
     abandoning: AtomicBool,
     active: watch::Sender<usize>,
-}
-
-/// One execution in the engine.
-#[derive(Clone, Debug)]
-struct Job {
-    execution: Execution,
-    instance: Arc<Instance>,
-    flow: Arc<FlowParts>,
-    /// `None` is read from the store when its turn comes, so that a long backlog is small.
-    payload: Option<Arc<StoredPayload>>,
-    /// The payload as it was read at the door, for a run that starts at once: nothing is read twice.
-    read: Option<Payload>,
-    /// Whether its start is counted on disk already.
-    counted: bool,
-    /// Whether its journal may hold something.
-    resumed: bool,
 }
 
 struct Running {
@@ -128,6 +119,8 @@ pub struct Invocation {
     pub in_turn: bool,
     /// The execution that called it.
     pub parent: Option<ExecutionId>,
+    /// The latest moment at which a further attempt may begin: it is part of a deploy or a removal, which waits for the last one (E51).
+    pub tried_until: Option<Timestamp>,
 }
 
 impl Invocation {
@@ -154,6 +147,7 @@ impl Invocation {
             tick: None,
             in_turn: false,
             parent: None,
+            tried_until: None,
         }
     }
 }
@@ -178,6 +172,11 @@ pub enum Accepted {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AcceptError {
+    /// As many executions of the instance run as may run at once: this many (E50).
+    #[error(
+        "{0} executions of the instance run, as many as may run at once; try again when one has ended"
+    )]
+    Concurrency(usize),
     /// Too many wait already (W33).
     #[error("the runner has too much work waiting; try again later")]
     Backlog,
@@ -192,7 +191,8 @@ pub enum AcceptError {
 impl Engine {
     /// Makes an engine; call [`recover`](Self::recover) before anything else.
     pub fn new(ports: Arc<Ports>, instances: Arc<Instances>) -> Arc<Self> {
-        let lanes = Lanes::new(ports.settings.running);
+        let settings = &ports.settings;
+        let lanes = Lanes::new(settings.running, settings.instance_concurrency);
         let counts = Counts::new(&ports.integration);
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
@@ -220,7 +220,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// The backlog is full, the runner is stopping, or the store did not take it.
+    /// The backlog is full, somebody waits for the end and the instance is at its limit, the runner is stopping, or the store did not
+    /// take it.
     pub async fn accept(
         self: &Arc<Self>,
         mut invocation: Invocation,
@@ -239,16 +240,18 @@ impl Engine {
         let (mut job, lines) = self.job(invocation);
         // The log goes on behind the lines of the routing flow.
         job.resumed |= begun.is_some();
+        if let Err(limit) = self.enter_instance(&job) {
+            return Box::pin(self.refuse_at_limit(&job, &claims, limit)).await;
+        }
         let giving_way = self.take_waiting_retries(&job);
 
         let has_place = !job.execution.synchronous && !draining;
         let place = job.lane().filter(|_| has_place);
-        let next = || self.take_position();
         let (position, entry) = match &place {
-            Some(lane) => self.lanes.arrive(lane, &job.queue(), next),
+            Some(lane) => self.arrive(lane, &job),
             // It is kept for the next start of the process.
-            None if draining && !job.execution.synchronous => (next(), Entry::Wait),
-            None => (next(), Entry::Start),
+            None if draining && !job.execution.synchronous => (self.take_position(), Entry::Wait),
+            None => (self.take_position(), Entry::Start),
         };
         job.execution.position = position;
         if entry == Entry::Start {
@@ -257,7 +260,7 @@ impl Engine {
         let outcome = job
             .execution
             .synchronous
-            .then(|| self.wait_for(&job.execution.id));
+            .then(|| self.wait_for_last(&job.execution.id));
 
         let accept = Accept {
             execution: job.execution.clone(),
@@ -269,7 +272,7 @@ impl Engine {
         writes.push(Write::Accept(Box::new(accept)));
         writes.extend(begun);
         writes.extend(lines);
-        writes.extend(self.give_way(&giving_way));
+        writes.extend(self.give_way(&giving_way, &job.execution.id));
         let committed = self
             .ports
             .store
@@ -280,12 +283,13 @@ impl Engine {
             Ok(Committed::Done) => {
                 self.counts.accepted(&job.execution.flow);
                 self.release_lanes(&giving_way);
+                self.end_late_retries(&job);
                 self.take_up(job, place, entry);
                 Ok(Accepted::New { id, outcome })
             }
             Ok(refused) => {
                 self.wait_on(giving_way);
-                self.give_up_place(place.as_ref(), entry, job.execution.position);
+                self.give_up_place(&job, place.as_ref(), entry);
                 self.forget_waiters(&id);
                 match refused {
                     Committed::Duplicate(first) => {
@@ -303,39 +307,15 @@ impl Engine {
         }
     }
 
-    /// Returns the end of an execution; the receiver fails if the engine stops before.
-    pub fn wait_for(&self, id: &ExecutionId) -> oneshot::Receiver<Outcome> {
-        let (sender, receiver) = oneshot::channel();
-        lock(&self.waiters)
-            .entry(id.clone())
-            .or_default()
-            .push(sender);
-        receiver
-    }
-
     /// Returns how many executions wait for their turn, and how many run.
     pub fn load(&self) -> (usize, usize) {
         (self.lanes.waiting(), *self.active.borrow())
     }
 
-    /// Says whether somebody waits for the end of an execution.
-    pub fn is_waited_for(&self) -> bool {
-        !lock(&self.waiters).is_empty()
-    }
-
-    /// Forgets those who no longer wait for an execution.
-    pub fn tidy_waiters(&self, id: &ExecutionId) {
-        let mut waiters = lock(&self.waiters);
-        if let Some(waiting) = waiters.get_mut(id) {
-            waiting.retain(|waiter| !waiter.is_closed());
-            if waiting.is_empty() {
-                waiters.remove(id);
-            }
-        }
-    }
-
-    fn forget_waiters(&self, id: &ExecutionId) {
-        lock(&self.waiters).remove(id);
+    /// Takes a place in a lane and a position in the same moment.
+    fn arrive(&self, lane: &LaneId, job: &Job) -> (u64, Entry) {
+        let next = || job.standing_at(self.take_position());
+        self.lanes.arrive(lane, &job.queue(), next)
     }
 
     /// Returns the next place in the order of arrival.
@@ -400,6 +380,7 @@ impl Engine {
             error: None,
             caller_error: None,
             dead_letter: false,
+            canceled_by: None,
         };
         let job = Job {
             execution,
@@ -410,6 +391,7 @@ impl Engine {
             counted: false,
             // The log goes on behind the lines of the trigger.
             resumed: lines.is_some(),
+            tried_until: invocation.tried_until,
         };
         (job, lines)
     }
@@ -422,18 +404,18 @@ impl Engine {
                 if self.lanes.waiting() > PAYLOADS_IN_MEMORY {
                     job.payload = None;
                 }
-                let started = self.lanes.ready(&lane, job.execution.position, job);
+                let started = self.lanes.ready(&lane, job.standing(), job);
                 self.start_all(started);
             }
             _ => self.start(job),
         }
     }
 
-    fn give_up_place(self: &Arc<Self>, place: Option<&LaneId>, entry: Entry, position: u64) {
-        let Some(lane) = place else { return };
-        let started = match entry {
-            Entry::Start => self.lanes.end(lane, None),
-            Entry::Wait => self.lanes.leave(lane, position),
+    fn give_up_place(self: &Arc<Self>, job: &Job, place: Option<&LaneId>, entry: Entry) {
+        let started = match (place, entry) {
+            (Some(lane), Entry::Start) => self.lanes.end(lane, None),
+            (Some(lane), Entry::Wait) => self.lanes.leave(lane, job.standing()),
+            (None, _) => self.leave_instance(job),
         };
         self.start_all(started);
     }
@@ -441,51 +423,6 @@ impl Engine {
 
 /// As many payloads of waiting executions stay in memory; those of the rest are read again.
 const PAYLOADS_IN_MEMORY: usize = 1000;
-
-impl Job {
-    /// Returns the lane of the execution; only executions of a flow wait for one another, not its lifecycle functions.
-    fn lane(&self) -> Option<LaneId> {
-        (self.execution.function == Function::OnExecution).then(|| LaneId {
-            instance: self.execution.instance.clone(),
-            flow: self.execution.flow.clone(),
-            key: self.execution.order_key.clone(),
-        })
-    }
-
-    fn queue(&self) -> Queue {
-        let in_turn = self.execution.order_key.is_some();
-        match (&self.flow.options.queue, self.flow.options.batch_limit) {
-            (Queue::Parallel | Queue::Throttled(_), _) if in_turn => Queue::sequential(),
-            (Queue::Parallel, Some(limit)) => Queue::Throttled(limit),
-            (Queue::Throttled(most), Some(limit)) => Queue::Throttled(limit.min(*most)),
-            (queue, _) => queue.clone(),
-        }
-    }
-
-    fn count_start(&mut self, now: sdk::Timestamp) {
-        self.execution.status = Status::Running;
-        self.execution.started_at = Some(now);
-        self.execution.starts += 1;
-        self.counted = true;
-    }
-}
-
-/// Returns the value by which a flow keeps order among its executions (E24).
-fn order_key(options: &Settled, body: &Body) -> Option<String> {
-    match &options.queue {
-        Queue::OrderBy { pointer, .. } => {
-            Some(body.pointer(pointer).unwrap_or_default().to_string())
-        }
-        Queue::Sequential { .. } => Some(String::new()),
-        Queue::Parallel | Queue::Throttled(_) => None,
-    }
-}
-
-/// Returns the value that makes a newer execution cancel the waiting retries of this one (E22).
-fn unique_id(options: &Settled, body: &Body) -> Option<String> {
-    let value = body.pointer(options.retry.unique_pointer()?)?;
-    (!value.is_null()).then(|| value.to_string())
-}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -25,6 +25,7 @@ use tokio::task::AbortHandle;
 pub use self::host::{Caller, Dispatch};
 use self::host::{ExecutionHost, Served, Stage};
 use self::overlay::StateOwner;
+pub(crate) use self::overlay::state_full;
 pub use self::routing::{Routed, run_routing};
 use crate::clock;
 use crate::instance::Instance;

@@ -32,8 +32,10 @@ pub enum InstanceStatus {
     Active,
     /// It answers 503 and is not scheduled (W7).
     Paused,
-    /// Its remove functions run.
+    /// Its remove functions run, or one of them failed.
     Removing,
+    /// It is removed, and kept until its state and secrets are erased: nothing of it runs or is found at an endpoint (E52).
+    Removed,
 }
 
 /// What is open about an instance.
@@ -64,6 +66,9 @@ pub struct InstanceFacts {
     /// How many requests its customer takes within one second; `None` takes the runner's setting, 0 sets no limit (E50).
     #[serde(default)]
     pub rate_per_second: Option<u32>,
+    /// How many of its executions run at once; `None` takes the runner's setting, 0 sets no limit (E50).
+    #[serde(default)]
+    pub concurrency: Option<u32>,
     /// The flows whose first deploy function has succeeded (E2).
     pub first_deploys: Vec<FlowKey>,
     /// When it was last resumed, or deployed while it was paused: what was due before then is not run (E53).
@@ -75,6 +80,9 @@ pub struct InstanceFacts {
     /// Which senders have verified the endpoint of a flow by a handshake (W41).
     #[serde(default)]
     pub verified: BTreeMap<FlowKey, Verification>,
+    /// When its state and secrets are erased, once it is removed (E52).
+    #[serde(default)]
+    pub erase_at: Option<Timestamp>,
 }
 
 /// That a sender has found the endpoint of a flow to be there: "endpoint verified by Slack" (W41).
@@ -101,14 +109,20 @@ pub struct InstanceSecrets {
 }
 
 impl InstanceSecrets {
-    /// Puts those of a deploy together. What a sender brought is carried over; what it brought during a deploy that failed is forgotten,
-    /// since the next one subscribes anew.
+    /// Puts those of a deploy together. What a sender brought is carried over; what it brought during a deploy that failed or before a
+    /// removal is forgotten, since the next deploy subscribes anew.
     pub fn deployed(
         values: ConfigValues,
         keys: BTreeMap<FlowKey, Vec<ApiKey>>,
         before: Option<&Instance>,
     ) -> Self {
-        let before = before.filter(|before| before.facts.status != InstanceStatus::DeployFailed);
+        let subscribes_anew = |status| {
+            matches!(
+                status,
+                InstanceStatus::DeployFailed | InstanceStatus::Removed
+            )
+        };
+        let before = before.filter(|before| !subscribes_anew(before.facts.status));
         let brought = before.map(|before| before.secrets.brought.clone());
         Self {
             values,
@@ -216,6 +230,11 @@ impl Instance {
         }
     }
 
+    /// Says whether it is removed and kept until it is erased.
+    pub fn is_removed(&self) -> bool {
+        self.facts.status == InstanceStatus::Removed
+    }
+
     /// Seals the instance for the store.
     pub fn record(&self, vault: &Vault) -> Arc<InstanceRecord> {
         let open = serde_json::to_value(&self.facts).unwrap_or_default();
@@ -250,7 +269,13 @@ impl Instance {
         let config = integration
             .decode_config(&secrets.values)
             .unwrap_or_else(|_| {
-                facts.status = InstanceStatus::DeployFailed;
+                let is_leaving = matches!(
+                    facts.status,
+                    InstanceStatus::Removing | InstanceStatus::Removed
+                );
+                if !is_leaving {
+                    facts.status = InstanceStatus::DeployFailed;
+                }
                 Arc::new(())
             });
         Ok(Self::new(

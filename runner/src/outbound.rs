@@ -29,7 +29,17 @@ pub trait Outbound: Send + Sync + 'static {
         &self,
         request: Request<Bytes>,
     ) -> BoxFuture<'static, Result<Response<Bytes>, OutboundError>>;
+
+    /// Returns the authorities, PEM or DER, that are trusted beside the public ones when a certificate is checked: none in production, its
+    /// own in a simulation.
+    fn authorities(&self) -> Vec<Bytes> {
+        Vec::new()
+    }
 }
+
+/// How many bytes the answer to a request may have, if that is less than the client's own limit: an extension of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnswerLimit(pub usize);
 
 /// Which execution sends a request, and whether from inside a step: an extension of every request that a flow sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +128,7 @@ impl HttpOutbound {
         &self,
         mut hop: Hop,
         follows: bool,
+        answer_limit: usize,
     ) -> Result<Response<Bytes>, OutboundError> {
         for _ in 0..=redirect::MOST {
             let host = hop.uri.host().unwrap_or_default().to_owned();
@@ -141,7 +152,7 @@ impl HttpOutbound {
                 continue;
             }
             let (head, body) = answer.into_parts();
-            let body = Limited::new(body, self.answer_limit).collect().await;
+            let body = Limited::new(body, answer_limit).collect().await;
             let body = body.map_err(|fault| failed(reason(&*fault)))?.to_bytes();
             return Ok(Response::from_parts(head, body));
         }
@@ -181,13 +192,15 @@ impl Outbound for HttpOutbound {
             sent_by.trace.name(request.headers_mut(), &sent_by.span);
         }
         let follows = request.extensions().get::<RedirectsAreAnswers>().is_none();
+        let asked = request.extensions().get::<AnswerLimit>();
+        let answer_limit = asked.map_or(self.answer_limit, |asked| asked.0.min(self.answer_limit));
         let too_late = OutboundError::NoAnswer {
             host: request.uri().host().unwrap_or_default().to_owned(),
             reason: format!("it took longer than {} s", self.time_limit.as_secs()),
         };
         let sender = self.clone();
         Box::pin(async move {
-            let exchange = sender.exchange(Hop::of(request), follows);
+            let exchange = sender.exchange(Hop::of(request), follows, answer_limit);
             tokio::time::timeout(sender.time_limit, exchange)
                 .await
                 .unwrap_or(Err(too_late))

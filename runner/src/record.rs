@@ -153,12 +153,52 @@ pub struct Execution {
     pub parent: Option<ExecutionId>,
     /// The value that makes a newer execution cancel its retries (E22).
     pub unique_id: Option<String>,
+    /// The newer execution that it gave way to instead of running (E22).
+    pub canceled_by: Option<ExecutionId>,
     /// Why it failed, for the log and the management API.
     pub error: Option<String>,
     /// What its caller may read of that (W29); a repeated delivery is told the same (W34).
     pub caller_error: Option<CallerError>,
     /// Whether it failed, is out of attempts, and was neither replayed nor dismissed (E28).
     pub dead_letter: bool,
+}
+
+impl Execution {
+    /// Makes one that a webhook started, that waits for its turn and has no place in the order of arrival yet: others differ from it in
+    /// what makes them others.
+    pub fn queued(
+        id: ExecutionId,
+        instance: InstanceId,
+        flow: FlowKey,
+        accepted_at: Timestamp,
+    ) -> Self {
+        Self {
+            journal: id.clone(),
+            id,
+            instance,
+            flow,
+            function: Function::OnExecution,
+            invoked_by: InvokedBy::Webhook,
+            synchronous: false,
+            status: Status::Queued,
+            result: None,
+            position: 0,
+            order_key: None,
+            accepted_at,
+            run_at: None,
+            started_at: None,
+            ended_at: None,
+            attempt: 1,
+            starts: 0,
+            first: None,
+            parent: None,
+            unique_id: None,
+            canceled_by: None,
+            error: None,
+            caller_error: None,
+            dead_letter: false,
+        }
+    }
 }
 
 /// Why an execution failed, as far as its caller may know (W29).

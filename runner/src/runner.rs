@@ -106,15 +106,19 @@ impl Runner {
         }
         let ticking = Arc::clone(&timer);
         let retention = Retention::new(Arc::clone(&ports));
+        let deployer = Arc::new(Deployer::new(Arc::clone(&engine), Arc::clone(&timer)));
         let tasks = vec![
             ports
                 .spawn
                 .engine(Box::pin(async move { ticking.run().await })),
             ports.spawn.engine(Box::pin(retention.run())),
+            ports
+                .spawn
+                .engine(Box::pin(Arc::clone(&deployer).erase_in_time())),
         ];
         Ok(Self {
             ingress: Arc::new(Ingress::new(Arc::clone(&engine))),
-            deployer: Arc::new(Deployer::new(Arc::clone(&engine), Arc::clone(&timer))),
+            deployer,
             timer,
             engine,
             tasks,

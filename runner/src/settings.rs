@@ -40,6 +40,8 @@ pub struct Settings {
     pub lifecycle_seconds: u64,
     /// How many executions run at once.
     pub running: usize,
+    /// How many executions of one instance run at once, unless it was deployed with another number; 0 sets no limit (E50).
+    pub instance_concurrency: u32,
     /// How many accepted executions may wait; beyond it a webhook is answered 503 (W33).
     pub backlog: usize,
     /// How many bytes of state an instance may have (E42).
@@ -54,6 +56,9 @@ pub struct Settings {
     pub keep_logs_seconds: u64,
     /// How long results are kept (E30).
     pub keep_results_seconds: u64,
+    /// How long the state and the secrets of a removed instance are kept before they are erased, unless its removal says otherwise; 0 erases
+    /// them at once (E52).
+    pub keep_removed_seconds: u64,
     /// How often it is looked for what need not be kept any longer (E30).
     pub prune_seconds: u64,
     /// After how many deaths of the process an execution is set aside.
@@ -94,6 +99,7 @@ impl Default for Settings {
             run_seconds: 15 * 60,
             lifecycle_seconds: 30,
             running: 1024,
+            instance_concurrency: 0,
             backlog: 100_000,
             state_bytes: 64 * 1024 * 1024,
             log_lines: 10_000,
@@ -101,6 +107,7 @@ impl Default for Settings {
             keep_executions_seconds: 14 * DAY,
             keep_logs_seconds: 14 * DAY,
             keep_results_seconds: 30 * DAY,
+            keep_removed_seconds: 0,
             prune_seconds: 60 * 60,
             deaths: 3,
             grace_seconds: 30,

@@ -11,12 +11,18 @@
 //! - a header that is there twice with different values: refused;
 //! - a timestamp may be at most the tolerance away, in the past and in the future; exactly the tolerance is accepted.
 //!
+//! Nothing here does IO. Where the key stands in a certificate that the request names, [`certificate_url`] says which URL that is, once
+//! everything but the signature is right, and whoever may fetch hands the [`Certificate`] over.
+//!
 //! A [`Refusal`] is for our own log. The caller is told 401 and nothing of which check failed.
 
 mod algorithm;
 #[cfg(feature = "asymmetric-signatures")]
 mod asymmetric;
 mod candidate;
+mod certificate;
+#[cfg(feature = "asymmetric-signatures")]
+mod certified;
 mod draft;
 mod handshake;
 mod key;
@@ -24,8 +30,13 @@ mod reading;
 mod refusal;
 mod signing;
 mod text;
+#[cfg(not(feature = "asymmetric-signatures"))]
+mod uncertified;
 mod window;
 
+#[cfg(test)]
+#[cfg(feature = "asymmetric-signatures")]
+mod certificate_tests;
 #[cfg(test)]
 mod handshake_tests;
 #[cfg(test)]
@@ -44,10 +55,14 @@ use sdk::signature::SignatureScheme;
 use sdk::{Secret, Timestamp};
 
 use self::reading::Reading;
+#[cfg(not(feature = "asymmetric-signatures"))]
+use self::uncertified as certified;
 
+pub use self::certificate::{allowed_url, certificate_url};
+pub use self::certified::Certificate;
 pub use self::handshake::{HandshakeAnswer, HandshakeKeys, HandshakeOutcome, answer_handshake};
 pub use self::refusal::Refusal;
-pub use self::signing::{CannotSign, Signed, public_secret, sign};
+pub use self::signing::{CannotSign, CertifiedKey, Signed, SigningKeys, public_secret, sign};
 
 /// What of a request can be signed.
 #[derive(Clone, Copy)]
@@ -81,23 +96,81 @@ pub struct Verified {
     pub delivery_id: Option<String>,
 }
 
-/// Verifies that a request was signed by one who knows one of the secrets (W40, W41).
+/// By what a request is verified.
+#[derive(Clone, Copy, Debug)]
+pub struct VerifyKeys<'a> {
+    /// The secrets, of which one is enough.
+    pub secrets: &'a [Secret],
+    /// The certificate that the request names, for schemes that have one; [`certificate_url`] says where it is to be had.
+    pub certificate: Option<&'a Certificate>,
+}
+
+impl<'a> From<&'a [Secret]> for VerifyKeys<'a> {
+    fn from(secrets: &'a [Secret]) -> Self {
+        Self {
+            secrets,
+            certificate: None,
+        }
+    }
+}
+
+impl<'a, const N: usize> From<&'a [Secret; N]> for VerifyKeys<'a> {
+    fn from(secrets: &'a [Secret; N]) -> Self {
+        secrets.as_slice().into()
+    }
+}
+
+/// Verifies that a request was signed by one who knows one of the secrets; with a certificate, by its holder and for one of the secrets
+/// (W40, W41).
 ///
 /// # Errors
 ///
 /// [`Refusal`] says which check failed; see there.
-pub fn verify(
+pub fn verify<'a>(
     scheme: &SignatureScheme,
-    secrets: &[Secret],
+    keys: impl Into<VerifyKeys<'a>>,
     request: &SignedRequest<'_>,
     now: Timestamp,
 ) -> Result<Verified, Refusal> {
+    let given = keys.into();
+    let keys = usable_keys(scheme, given.secrets)?;
+    let reading = Reading::new(scheme, request);
+    check_demands(&reading)?;
+    if let Some(source) = &scheme.certificate {
+        let claim = certificate::claim(source, &reading, &keys, now)?;
+        let certificate = given.certificate.ok_or(Refusal::NoCertificate)?;
+        certificate.check(source, &claim.url, now)?;
+        certificate.prove(claim.hash, &claim.texts, &claim.candidates)?;
+    } else {
+        let candidates = candidate::candidates(&reading)?;
+        let signed = keys.iter().map(|key| {
+            let texts = text::texts(&reading, key)?;
+            Ok((key.as_slice(), texts))
+        });
+        let signed: Vec<_> = signed.collect::<Result<_, Refusal>>()?;
+        if !algorithm::is_proven(scheme.algorithm, &signed, &candidates)? {
+            return Err(Refusal::Mismatch);
+        }
+        if let Some(timestamp) = &scheme.timestamp {
+            window::check(timestamp, &reading.timestamp()?, now)?;
+        }
+    }
+    let delivery_id = match &scheme.id {
+        Some(source) => reading.value(source)?,
+        None => None,
+    };
+    Ok(Verified { delivery_id })
+}
+
+fn usable_keys(scheme: &SignatureScheme, secrets: &[Secret]) -> Result<Vec<Vec<u8>>, Refusal> {
     if let Some(fault) = scheme.faults().into_iter().next() {
         return Err(Refusal::UnusableScheme { fault });
     }
-    let keys = key::keys(&scheme.secret_form, secrets)?;
-    let reading = Reading::new(scheme, request);
-    for (name, value) in &scheme.demands {
+    key::keys(&scheme.secret_form, secrets)
+}
+
+fn check_demands(reading: &Reading<'_>) -> Result<(), Refusal> {
+    for (name, value) in &reading.scheme.demands {
         let found = reading.header(name)?;
         if found != Some(value.as_bytes()) {
             return Err(Refusal::WrongHeader {
@@ -106,17 +179,5 @@ pub fn verify(
             });
         }
     }
-    let candidates = candidate::candidates(&reading)?;
-    let texts = text::texts(&reading)?;
-    if !algorithm::is_proven(scheme.algorithm, &keys, &texts, &candidates)? {
-        return Err(Refusal::Mismatch);
-    }
-    if let Some(timestamp) = &scheme.timestamp {
-        window::check(timestamp, &reading.timestamp()?, now)?;
-    }
-    let delivery_id = match &scheme.id {
-        Some(source) => reading.value(source)?,
-        None => None,
-    };
-    Ok(Verified { delivery_id })
+    Ok(())
 }

@@ -97,6 +97,14 @@ pub enum Write {
     Log(Vec<LogRecord>),
     /// A value of the state changes.
     State(StateChange),
+    /// Nothing of the commit is done if with its changes the state of an instance would take more than so many bytes (E42). What was larger
+    /// before may grow smaller.
+    StateLimit {
+        /// The instance.
+        instance: InstanceId,
+        /// The limit, in bytes as [`Store::state_size`] counts them.
+        bytes: u64,
+    },
     /// All values of the state of an instance, or of one owner in a scope, go.
     ClearState(ClearState),
     /// An instance is set up or changed.
@@ -159,6 +167,8 @@ pub struct Finish {
     pub output: Option<StoredOutput>,
     /// Whether it is a dead letter from now on.
     pub dead_letter: bool,
+    /// The newer execution that it gives way to (E22).
+    pub canceled_by: Option<ExecutionId>,
 }
 
 /// A change of one value of the state.
@@ -170,6 +180,26 @@ pub struct StateChange {
     pub value: Option<serde_json::Value>,
     /// The version that must be there (0 for none), else nothing of the commit is done.
     pub expected: Option<u64>,
+}
+
+impl StateChange {
+    /// Returns how many bytes the value takes with its key; none if it is removed.
+    pub fn size(&self) -> u64 {
+        let value = self.value.as_ref();
+        let bytes = value.map_or(0, |value| self.key.key.len() + value.to_string().len());
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+}
+
+/// Returns the change that a write makes to the state of an instance which outlives executions.
+fn lasting_change<'a>(write: &'a Write, instance: &InstanceId) -> Option<&'a StateChange> {
+    match write {
+        Write::State(change) => Some(change).filter(|change| {
+            change.key.scope != sdk::state::StateScope::Execution
+                && change.key.instance == *instance
+        }),
+        _ => None,
+    }
 }
 
 /// Which values of the state go.
@@ -218,6 +248,8 @@ pub enum Committed {
     Duplicate(ExecutionId),
     /// Nothing was done: a value of the state has changed since it was read.
     StateChanged,
+    /// Nothing was done: the state of the instance would be larger than its limit.
+    StateFull,
     /// Nothing was done: the tick was claimed before.
     TickTaken,
 }
@@ -252,6 +284,9 @@ pub struct ExecutionFilter {
     pub first: Option<ExecutionId>,
     /// Only dead letters.
     pub dead_letters: bool,
+    /// Only what a retry with this unique id and position gives way to: first attempts with the same id at a later position, but no
+    /// replays and no repeated deliveries (E22).
+    pub superseding: Option<(String, u64)>,
 }
 
 /// Where a page of a list ends: the order is newest first, by time of acceptance and then by id.

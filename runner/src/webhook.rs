@@ -4,6 +4,7 @@
 //! accept. Whatever is refused before the trigger leaves nothing but a count (G6).
 
 mod answer;
+mod certificates;
 mod cors;
 mod handshake;
 mod received;
@@ -21,6 +22,7 @@ use sdk::options::Respond;
 use sdk::time::{minutes, seconds};
 
 pub use self::answer::Answer;
+use self::certificates::Certificates;
 use self::received::{Received, check_method, check_open};
 use crate::decode::read_path;
 use crate::engine::{AcceptError, Accepted, Engine, Invocation, Outcome};
@@ -45,6 +47,7 @@ pub struct Ingress {
     customer_rate: RateLimit,
     /// How many requests that found no flow are recorded, for each endpoint.
     unrouted: RateLimit,
+    certificates: Certificates,
 }
 
 impl Ingress {
@@ -55,6 +58,7 @@ impl Ingress {
             rate: RateLimit::within(seconds(1)),
             customer_rate: RateLimit::within(seconds(1)),
             unrouted: RateLimit::within(minutes(1)),
+            certificates: Certificates::new(),
         }
     }
 
@@ -85,8 +89,8 @@ impl Ingress {
     async fn trigger(&self, request: Request<Bytes>) -> Result<Answer, Box<Answer>> {
         let path = read_path(request.uri().path())
             .map_err(|fault| Box::new(answer::error(fault.status(), &fault.to_string())))?;
-        let received = self.find(path.endpoint, path.fragment, request).await?;
-        if let Some(answer) = self.check(&received).await? {
+        let mut received = self.find(path.endpoint, path.fragment, request).await?;
+        if let Some(answer) = self.check(&mut received).await? {
             return Ok(answer);
         }
         self.check_customer_rate(&received)?;
@@ -94,10 +98,13 @@ impl Ingress {
     }
 
     /// The checks of a flow and its instance, in the order of the contract; `Some` is the answer to a handshake.
-    async fn check(&self, received: &Received) -> Result<Option<Answer>, Box<Answer>> {
+    async fn check(&self, received: &mut Received) -> Result<Option<Answer>, Box<Answer>> {
         let (now, public_url) = (self.ports().clock.now(), &self.ports().public_url);
         check_open(&received.instance)?;
         received.check_key()?;
+        if received.names_certificate() {
+            Box::pin(self.find_certificate(received)).await?;
+        }
         if let Some(answer) = self.handshake(received).await {
             return Ok(Some(answer));
         }
@@ -127,6 +134,16 @@ impl Ingress {
             Ok(())
         } else {
             Err(too_many(&received.endpoint, most))
+        }
+    }
+
+    /// Refuses a request whose result could not be waited for, before `#[on_trigger]` runs for it (E50). What is free now may be taken
+    /// by the time it has run: then it is refused behind it.
+    fn check_limit(&self, invocation: &Invocation) -> Result<(), Box<Answer>> {
+        let full = self.engine.full_at(&invocation.instance.id);
+        match full.filter(|_| invocation.synchronous) {
+            Some(limit) => Err(Box::new(refused(&AcceptError::Concurrency(limit)))),
+            None => Ok(()),
         }
     }
 
@@ -162,6 +179,7 @@ impl Ingress {
             return Ok(answer);
         }
         if invocation.flow.functions.on_trigger.is_some() {
+            self.check_limit(&invocation)?;
             Box::pin(self.run_trigger(&mut invocation)).await?;
         }
         invocation.claims.extend(claim);
@@ -431,6 +449,9 @@ fn place(invocation: &Invocation) -> String {
 
 fn refused(refusal: &AcceptError) -> Answer {
     match refusal {
+        AcceptError::Concurrency(limit) => answer::come_later(&format!(
+            "As many runs as the customer may have at once ({limit}) are going on; try again when one has ended."
+        )),
         AcceptError::Backlog => {
             answer::unavailable("The runner has too much work waiting; try again later.", 5)
         }
@@ -446,12 +467,7 @@ fn too_many(endpoint: &str, most: u32) -> Box<Answer> {
     let text = format!(
         "Endpoint with id: {endpoint} has exceeded maximum allowed throughput of {most} requests/second. Please throttle your requests."
     );
-    let mut refusal = answer::error(StatusCode::TOO_MANY_REQUESTS, &text);
-    refusal.headers_mut().insert(
-        http::header::RETRY_AFTER,
-        http::HeaderValue::from_static("1"),
-    );
-    Box::new(refusal)
+    Box::new(answer::come_later(&text))
 }
 
 /// Returns how many lines of the log are there already.

@@ -55,11 +55,11 @@ impl Body {
     /// ```
     /// use sdk::Body;
     ///
-    /// let body = Body::from_json_text(r#"{"item": "widget"}"#.into())?;
+    /// let body = Body::from_json_text(&r#"{"item": "widget"}"#.into())?;
     /// assert!(matches!(body, Body::JsonText(_)));
     /// assert_eq!(body, Body::Json(serde_json::json!({"item": "widget"})));
     ///
-    /// let repeated = Body::from_json_text(r#"{"item": "widget", "item": "gadget"}"#.into())?;
+    /// let repeated = Body::from_json_text(&r#"{"item": "widget", "item": "gadget"}"#.into())?;
     /// assert!(matches!(repeated, Body::Json(_)));
     /// assert_eq!(repeated, Body::Json(serde_json::json!({"item": "gadget"})));
     /// # Ok::<(), serde_json::Error>(())
@@ -68,10 +68,10 @@ impl Body {
     /// # Errors
     ///
     /// The text is not JSON, nests 128 levels deep or more, or has a number beyond the range of a double.
-    pub fn from_json_text(text: Bytes) -> serde_json::Result<Self> {
-        match JsonText::check(text.clone())? {
+    pub fn from_json_text(text: &Bytes) -> serde_json::Result<Self> {
+        match JsonText::check(text)? {
             Some(checked) => Ok(Self::JsonText(checked)),
-            None => serde_json::from_slice(&text).map(Self::Json),
+            None => serde_json::from_slice(text).map(Self::Json),
         }
     }
 
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn json_is_the_same_whether_it_is_read_or_not() {
-        let body = |text: &'static str| Body::from_json_text(text.into()).unwrap();
+        let body = |text: &'static str| Body::from_json_text(&text.into()).unwrap();
         let (text, read) = (body(r#"{"b": 1, "a": [2]}"#), json!({"a": [2], "b": 1}));
         assert!(matches!(text, Body::JsonText(_)));
         assert_eq!(text.to_json(), read);

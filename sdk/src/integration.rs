@@ -13,6 +13,7 @@ use crate::id::is_flow_key;
 use crate::options::{Respond, Security, Settled};
 use crate::queue::Queue;
 use crate::retry::Retry;
+use crate::schedule::Overlap;
 use crate::trigger::{ScheduleSource, TriggerKind};
 
 /// An integration: flows that share a struct `C` of config variables.
@@ -298,10 +299,11 @@ fn check_flow(flow: &FlowParts, faults: &mut Vec<String>) {
     if synchronous && *queue != Queue::Parallel {
         fault("a flow that answers with its result cannot wait in a queue; remove `queue` or `respond`".to_owned());
     }
+    check_lifecycle_retry(flow, &mut fault);
     check_queue(queue, &mut fault);
     check_pointers(&flow.options, &mut fault);
     check_trigger(flow, &mut fault);
-    let scheduled = matches!(trigger, TriggerKind::Schedule(_) | TriggerKind::Poll(_));
+    let scheduled = is_scheduled(trigger);
     if synchronous && !matches!(trigger, TriggerKind::Webhook(_)) {
         fault("only a webhook has a caller to answer; remove `respond`".to_owned());
     }
@@ -315,8 +317,58 @@ fn check_flow(flow: &FlowParts, faults: &mut Vec<String>) {
     if flow.options.batch_size == 0 || flow.options.batch_limit == Some(0) {
         fault("`batch_size` and `batch_limit` must be at least 1".to_owned());
     }
+    check_batch_limit(&flow.options, &mut fault);
     if flow.options.time_limit.is_some_and(|limit| limit.is_zero()) {
         fault("`time_limit` must be longer than nothing".to_owned());
+    }
+}
+
+/// A deploy or a removal waits for the retries of its functions, and somebody waits for it (E51).
+fn check_lifecycle_retry(flow: &FlowParts, fault: &mut impl FnMut(String)) {
+    let Settled {
+        retry,
+        lifecycle_retry,
+        trigger,
+        ..
+    } = &flow.options;
+    let functions = &flow.functions;
+    let has_one = functions.on_instance_deploy.is_some()
+        || functions.on_first_deploy.is_some()
+        || functions.on_instance_remove.is_some();
+    if lifecycle_retry.count() > 0 && !has_one {
+        fault("it has no lifecycle function to try again; remove `lifecycle_retry`".to_owned());
+    }
+    if lifecycle_retry.unique_pointer().is_some() {
+        fault(
+            "a lifecycle function has no payload; remove `unique_by` from `lifecycle_retry`"
+                .to_owned(),
+        );
+    }
+    if lifecycle_retry.count() > Retry::MOST {
+        fault(format!(
+            "it asks for {} retries of its lifecycle functions; at most {} are possible",
+            lifecycle_retry.count(),
+            Retry::MOST
+        ));
+    }
+    let of_removal = matches!(trigger, TriggerKind::InstanceRemove);
+    let waits = [
+        (
+            "lifecycle_retry",
+            "a deploy or removal",
+            Some(lifecycle_retry),
+        ),
+        ("retry", "the removal", Some(retry).filter(|_| of_removal)),
+    ];
+    for (option, who, retry) in waits {
+        let wait = retry.map(Retry::total_wait).unwrap_or_default();
+        if wait > Retry::LONGEST_LIFECYCLE_WAIT {
+            fault(format!(
+                "{who} waits for the retries of `{option}`, which come to {} s; make it {} s at most",
+                wait.as_secs(),
+                Retry::LONGEST_LIFECYCLE_WAIT.as_secs()
+            ));
+        }
     }
 }
 
@@ -328,6 +380,34 @@ fn check_queue(queue: &Queue, fault: &mut impl FnMut(String)) {
             "a throttle of {limit} is not possible; use 1 to 1000"
         ));
     }
+}
+
+/// Refuses a cap that nothing would ever reach.
+fn check_batch_limit(options: &Settled, fault: &mut impl FnMut(String)) {
+    if options.batch_limit.is_none() {
+        return;
+    }
+    let takes_turns = match &options.trigger {
+        TriggerKind::Schedule(ScheduleSource::Fixed(schedule))
+        | TriggerKind::Poll(ScheduleSource::Fixed(schedule)) => {
+            schedule.when_overlapping() == Overlap::Queue
+        }
+        _ => false,
+    };
+    if takes_turns {
+        fault("under `Overlap::Queue` what a page is cut into runs one after another; remove `batch_limit`, or take `Overlap::Skip`".to_owned());
+    }
+    if matches!(
+        options.queue,
+        Queue::Sequential { .. } | Queue::OrderBy { .. }
+    ) && !is_scheduled(&options.trigger)
+    {
+        fault("a queue that keeps order runs one at a time, or one of each key; remove `batch_limit`, or take `Queue::throttled`".to_owned());
+    }
+}
+
+fn is_scheduled(trigger: &TriggerKind) -> bool {
+    matches!(trigger, TriggerKind::Schedule(_) | TriggerKind::Poll(_))
 }
 
 fn check_pointers(options: &Settled, fault: &mut impl FnMut(String)) {

@@ -184,9 +184,11 @@ pub use sdk_macros::on_execution;
 pub use sdk_macros::on_first_deploy;
 /// Another name of [`#[on_instance_remove]`](macro@on_instance_remove).
 pub use sdk_macros::on_instance_delete;
-/// Marks the function of a [flow](macro@flow) that runs at each deploy of an instance (E51).
+/// Marks the function of a [flow](macro@flow) that runs at each deploy of an instance (E51). It must be idempotent; when it fails, it is
+/// tried again as [`lifecycle_retry`](options::FlowOptions::lifecycle_retry) says, while the deploy waits.
 pub use sdk_macros::on_instance_deploy;
-/// Marks the function of a [flow](macro@flow) that runs when an instance is removed (E52).
+/// Marks the function of a [flow](macro@flow) that runs when an instance is removed (E52). What it undoes outside it
+/// undoes in the state too: a removed instance may be brought back with its state until it is erased.
 pub use sdk_macros::on_instance_remove;
 /// Marks the function of a [flow](macro@flow) that runs first: it reads the payload, may answer the caller, split a page into items,
 /// or say that there is nothing new. See [`TriggerOutput`].

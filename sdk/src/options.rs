@@ -31,6 +31,8 @@ pub struct Settled {
     pub respond: Respond,
     /// When a failed execution is tried again.
     pub retry: Retry,
+    /// When a failed lifecycle function is tried again.
+    pub lifecycle_retry: Retry,
     /// Which execution runs next.
     pub queue: Queue,
     /// Which delivery is one that came before.
@@ -43,7 +45,7 @@ pub struct Settled {
     pub time_limit: Option<Duration>,
     /// How many items of a page make one execution (E6).
     pub batch_size: usize,
-    /// How many executions of one page may run at once; `None` sets no limit (E6).
+    /// How many executions that pages were cut into may run at once; `None` sets no limit (E6).
     pub batch_limit: Option<u32>,
 }
 
@@ -85,6 +87,7 @@ impl<C: 'static> FlowOptions<C> {
             trigger: TriggerKind::Webhook(WebhookTrigger::Unsaid),
             respond: Respond::Accepted,
             retry: Retry::never(),
+            lifecycle_retry: Retry::never(),
             queue: Queue::Parallel,
             dedupe: None,
             security: Security::CustomerOptional,
@@ -137,6 +140,15 @@ impl<C: 'static> FlowOptions<C> {
         self
     }
 
+    /// Sets when a failed `#[on_instance_deploy]`, `#[on_first_deploy]` or `#[on_instance_remove]` is tried again; never if it is not set
+    /// (E51). The deploy or removal waits meanwhile, so all waits together may be 5 minutes at most. It tries nothing again that would
+    /// begin more than 10 minutes after it began itself, also when an error names a later time.
+    #[must_use]
+    pub fn lifecycle_retry(mut self, retry: Retry) -> Self {
+        self.settled.lifecycle_retry = retry;
+        self
+    }
+
     /// Sets which execution runs next; all at once if it is not set (E24).
     #[must_use]
     pub fn queue(mut self, queue: Queue) -> Self {
@@ -179,7 +191,9 @@ impl<C: 'static> FlowOptions<C> {
         self
     }
 
-    /// Sets how many executions of one page may run at once; no limit if it is not set (E6).
+    /// Sets how many executions that pages were cut into may run at once, of a flow of an instance; no limit if it is not set (E6). A queue
+    /// that keeps order, and `Overlap::Queue`, run them one after another anyway: there it is refused, but for a schedule that a customer
+    /// gives, where it has no effect.
     #[must_use]
     pub fn batch_limit(mut self, limit: u32) -> Self {
         self.settled.batch_limit = Some(limit);

@@ -28,6 +28,8 @@ impl Retry {
     pub const LONGEST_WAIT: Duration = Duration::from_hours(24);
     /// The most retries that a flow may ask for (E21).
     pub const MOST: u32 = 10;
+    /// The longest that a deploy or a removal waits for the retries of one function, all waits together (E51).
+    pub const LONGEST_LIFECYCLE_WAIT: Duration = Duration::from_mins(5);
 
     /// Tries nothing again.
     pub const fn never() -> Self {
@@ -58,7 +60,8 @@ impl Retry {
         self
     }
 
-    /// Cancels the waiting retries of an execution when a newer one has the same value at this JSON pointer of the payload (E22).
+    /// Cancels the retries of an execution, those that wait and those that would begin to, when a newer one has the same value at this
+    /// JSON pointer of the payload (E22). An execution that runs goes on.
     #[must_use]
     pub fn unique_by(mut self, pointer: impl Into<String>) -> Self {
         self.unique_by = Some(pointer.into());
@@ -85,24 +88,34 @@ impl Retry {
         self.unique_by.as_deref()
     }
 
+    /// Returns how long all waits are together, unless an error names other ones.
+    pub fn total_wait(&self) -> Duration {
+        let waits = (1..=self.max_attempts.min(Self::MOST)).map(|attempt| self.computed(attempt));
+        waits.fold(Duration::ZERO, Duration::saturating_add)
+    }
+
     /// Returns how long to wait after the `attempt`-th attempt failed with `error`; `None` if it is not tried again.
     pub fn wait_after(&self, attempt: u32, error: &Error) -> Option<Duration> {
         if attempt > self.max_attempts || error.is_permanent() {
             return None;
         }
-        let doublings = if self.backoff {
-            attempt.saturating_sub(1).min(40)
-        } else {
-            0
-        };
-        let computed = Duration::from_millis(self.delay_ms.saturating_mul(1 << doublings))
-            .min(Self::LONGEST_WAIT);
+        let computed = self.computed(attempt);
         // Another system may ask for patience, but not for ever.
         Some(
             error
                 .wait()
                 .map_or(computed, |wait| wait.min(Self::LONGEST_WAIT)),
         )
+    }
+
+    /// Returns how long to wait after the `attempt`-th attempt when its error names no time.
+    fn computed(&self, attempt: u32) -> Duration {
+        let doublings = if self.backoff {
+            attempt.saturating_sub(1).min(40)
+        } else {
+            0
+        };
+        Duration::from_millis(self.delay_ms.saturating_mul(1 << doublings)).min(Self::LONGEST_WAIT)
     }
 }
 
@@ -118,6 +131,15 @@ mod tests {
             retry.wait_after(5, &Error::new("x")),
             Some(Retry::LONGEST_WAIT)
         );
+    }
+
+    #[test]
+    fn all_waits_together_are_what_the_waits_come_to() {
+        let waits = |retry: Retry| retry.total_wait();
+        assert_eq!(waits(Retry::never()), Duration::ZERO);
+        assert_eq!(waits(Retry::times(3).every(seconds(2))), seconds(6));
+        let doubled = Retry::times(3).every(seconds(2)).with_backoff();
+        assert_eq!(waits(doubled), seconds(14));
     }
 
     #[test]

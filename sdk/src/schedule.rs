@@ -146,7 +146,7 @@ pub enum Overlap {
     Allow,
     /// The new run does not start, which is recorded.
     Skip,
-    /// The new run waits for it.
+    /// The new run waits for it: for its retries too, and for all its pages and what they are cut into, which run one after another.
     Queue,
     /// It is cancelled and the new run starts.
     CancelPrevious,

@@ -15,10 +15,12 @@
 //! assert!(own.scheme.faults().is_empty());
 //! ```
 //!
-//! Not there yet: AWS SNS and `PayPal`. Both sign with RSA under a certificate that is fetched from an address in the message,
-//! and a scheme must never make the runner open a connection before it trusts the request.
+//! AWS SNS and `PayPal` sign under a certificate that the message names by its URL. A [`CertificateSource`] says where it may be fetched:
+//! nothing is fetched before everything else of the request is right.
 
 mod accounts;
+mod certificate;
+mod certified;
 mod commerce;
 mod documents;
 mod handshake;
@@ -29,9 +31,11 @@ pub mod providers;
 mod scheme;
 mod software;
 
+pub use certificate::{CertificateHash, CertificateSource, UrlRule};
 pub use handshake::{Guard, Handshake, JsonValue, Mark, Reply};
 pub use part::{
-    Algorithm, Encoding, Hash, Part, Place, SecretForm, Source, TimeUnit, TimestampSource, UrlForm,
+    Algorithm, Encoding, Hash, MemberList, Part, Place, SecretForm, Source, TimeUnit,
+    TimestampSource, UrlForm,
 };
 pub use provider::Provider;
 pub use scheme::SignatureScheme;

@@ -86,7 +86,8 @@ impl<'a> State<'a> {
     ///
     /// # Errors
     ///
-    /// The value cannot be written as JSON, or the state of the instance would be larger than its limit (E42).
+    /// The value cannot be written as JSON, or the state of the instance would be larger than its limit (E42). If it is larger only with
+    /// what others write meanwhile, the execution fails at its end.
     pub async fn set<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<()> {
         let value = encode(key, value)?;
         self.host

@@ -174,7 +174,9 @@ impl Webhook {
     }
 
     /// Checks the signature over the raw bytes before anything runs (W40). The secret is a config variable; with
-    /// [`signed_by_any`](Self::signed_by_any) there may be several.
+    /// [`signed_by_any`](Self::signed_by_any) there may be several. For a sender that signs under a certificate
+    /// ([`aws_sns`](crate::signature::providers::aws_sns), [`paypal`](crate::signature::providers::paypal)) it says whose messages are
+    /// accepted: a topic, the id of a webhook.
     pub fn signed_by<C: 'static>(
         provider: impl Into<Provider>,
         secret: fn(&C) -> &Secret,
@@ -203,9 +205,20 @@ impl Webhook {
         Self::checked(provider.into(), secrets, tokens)
     }
 
+    /// As [`signed_and_verified_by`](Self::signed_and_verified_by), with several active secrets, for rotation (W41).
+    pub fn signed_by_any_and_verified_by<C: 'static>(
+        provider: impl Into<Provider>,
+        secrets: fn(&C) -> &Vec<Secret>,
+        token: fn(&C) -> &Secret,
+    ) -> Trigger<C> {
+        let secrets = SecretSource::variables(move |config| secrets(config).clone());
+        let tokens = SecretSource::variables(move |config| vec![token(config).clone()]);
+        Self::checked(provider.into(), secrets, tokens)
+    }
+
     /// As [`signed_by`](Self::signed_by), for senders that bring the secret themselves, in a handshake
-    /// ([`asana`](crate::signature::providers::asana)). The first one that is brought to the endpoint is kept, encrypted, and never
-    /// replaced; until then every delivery is refused (W41, W43).
+    /// ([`asana`](crate::signature::providers::asana)). The first one that is brought to the endpoint is kept, encrypted, and no other
+    /// takes its place until an operator has it forgotten (`keys FLOW --forget-secret`); without one every delivery is refused (W41, W43).
     pub fn signed_by_secret_of<C: 'static>(provider: impl Into<Provider>) -> Trigger<C> {
         Self::checked(provider.into(), SecretSource(None), SecretSource(None))
     }

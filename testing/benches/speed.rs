@@ -147,7 +147,7 @@ async fn measure(full: bool) -> testing::Result<Vec<Row>> {
     echo(rounds, calls, &mut rows).await?;
     counted::<Count>("one simulated invocation", rounds, calls, &mut rows).await?;
     counted::<ThreeSteps>("one of three steps", rounds, calls, &mut rows).await?;
-    sweep(rounds, &mut rows).await?;
+    Box::pin(sweep(rounds, &mut rows)).await?;
     year(if full { 365 } else { 1 }, &mut rows).await?;
     Ok(rows)
 }

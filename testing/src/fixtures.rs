@@ -10,9 +10,11 @@
 //! assert_eq!(push.json()["ref"], "refs/heads/release");
 //! ```
 
+pub mod aws_sns;
 pub mod github;
 pub mod gitlab;
 pub mod messaging;
+pub mod paypal;
 pub mod shopify;
 pub mod slack;
 pub mod standard_webhooks;
@@ -26,6 +28,8 @@ use serde_json::Value;
 pub struct Fixture {
     headers: Vec<(String, String)>,
     content: Content,
+    /// What the sender calls its JSON, if that is another name.
+    content_type: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +50,14 @@ impl Fixture {
         Self {
             headers: Vec::new(),
             content: Content::Json(document),
+            content_type: "application/json",
         }
+    }
+
+    /// Sends the document as text, as its sender does.
+    fn sent_as_text(mut self) -> Self {
+        self.content_type = "text/plain; charset=UTF-8";
+        self
     }
 
     fn fields(fields: &[(&str, &str)]) -> Self {
@@ -56,6 +67,7 @@ impl Fixture {
         Self {
             headers: Vec::new(),
             content: Content::Form(owned.collect()),
+            content_type: "application/x-www-form-urlencoded",
         }
     }
 
@@ -114,12 +126,12 @@ impl Fixture {
     /// Returns the content type and the bytes of the body.
     pub(crate) fn body(&self) -> (&'static str, Bytes) {
         match &self.content {
-            Content::Json(document) => ("application/json", document.to_string().into()),
+            Content::Json(document) => (self.content_type, document.to_string().into()),
             Content::Form(fields) => {
                 let body = form_urlencoded::Serializer::new(String::new())
                     .extend_pairs(fields)
                     .finish();
-                ("application/x-www-form-urlencoded", body.into())
+                (self.content_type, body.into())
             }
         }
     }
@@ -157,6 +169,10 @@ mod tests {
             messaging::twilio_message(),
             messaging::whatsapp_message(),
             messaging::zoom_meeting_started(),
+            aws_sns::notification(),
+            aws_sns::subscription_confirmation(),
+            aws_sns::unsubscribe_confirmation(),
+            paypal::capture_completed(),
         ];
         for (number, fixture) in all.iter().enumerate() {
             let (content_type, body) = fixture.body();

@@ -4,10 +4,11 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use runner::deploy::{DeployReport, DeployRequest};
+use runner::deploy::{DeployReport, DeployRequest, Removal};
 use runner::instance::Instance;
 use runner::record::{Function, StateEntry, StateKey};
 use sdk::config::ConfigValues;
@@ -214,20 +215,40 @@ impl<C> SimulatedInstance<C> {
         Ok(())
     }
 
-    /// Removes the instance: every `#[on_instance_remove]`, then its state and secrets are erased (E52).
+    /// Removes the instance: every `#[on_instance_remove]`, then its state and secrets are erased, at once or when
+    /// `Settings::keep_removed_seconds` have passed (E52).
     ///
     /// # Errors
     ///
-    /// A remove function fails; the instance is still there then, closed.
+    /// A remove function fails, and the instance is still there then, closed; or it is removed already.
     pub async fn remove(&self) -> Result<LifecycleReport, SimulationError> {
+        self.remove_as(None).await
+    }
+
+    /// As [`remove`](Self::remove): its state and secrets are erased when this length of time has passed. Until then
+    /// [`redeploy`](Self::redeploy) brings it back with them. Says of a removed instance anew how long it is kept; no time erases it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`remove`](Self::remove).
+    pub async fn remove_keeping(&self, keep: Duration) -> Result<LifecycleReport, SimulationError> {
+        self.remove_as(Some(keep)).await
+    }
+
+    async fn remove_as(&self, keep: Option<Duration>) -> Result<LifecycleReport, SimulationError> {
         let mark = self.world.mark();
         self.world.did(Act::Remove {
             instance: self.number,
+            keep,
         });
+        let removal = Removal {
+            keep,
+            ..Removal::default()
+        };
         let (deployer, id) = (Arc::clone(&self.world.runner.deployer), self.id.clone());
         let report = self
             .world
-            .drive(async move { deployer.remove(&id, false).await })
+            .drive(async move { deployer.remove(&id, removal).await })
             .await;
         check_lifecycle(&report.ok_or(SimulationError::Stuck)??)?;
         Ok(self.lifecycle_since(mark).await)
@@ -284,20 +305,20 @@ impl<C> SimulatedInstance<C> {
 
     #[expect(
         clippy::expect_used,
-        reason = "a test that uses a removed instance fails with the reason"
+        reason = "a test that uses an instance that is gone fails with the reason"
     )]
     pub(crate) fn instance(&self) -> Arc<Instance> {
         self.world
             .runner
             .engine
             .instances
-            .get(&self.id)
-            .expect("an instance that is not removed")
+            .find(&self.id)
+            .expect("an instance that is not erased")
     }
 }
 
 impl<C: ConfigVars> SimulatedInstance<C> {
-    /// Deploys the instance again with other config values (E51).
+    /// Deploys the instance again with other config values (E51); one that is removed and not erased yet is brought back (E52).
     ///
     /// # Errors
     ///

@@ -36,6 +36,7 @@
 
 mod body;
 mod cassette;
+mod certified;
 mod error;
 mod exchange;
 pub mod fixtures;

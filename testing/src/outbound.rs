@@ -6,21 +6,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use runner::clock::{Clock as _, ManualClock};
 use runner::outbound::{HttpOutbound, Outbound, OutboundError, Reach, SentBy};
-use sdk::Timestamp;
 use sdk::host::BoxFuture;
 use sdk::id::{ExecutionId, InstanceId};
+use sdk::{Timestamp, Url};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::body::body_value;
 use crate::cassette::Deck;
+use crate::certified::{self, Directory};
 use crate::tasks::Busy;
 use crate::witness::Witness;
 
-/// A request that a flow sent to another system, and what came back.
+/// A request that a flow sent to another system, or the runner to the server of a sender, and what came back.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RequestReport {
     /// When, by the clock of the simulation.
@@ -28,7 +30,7 @@ pub struct RequestReport {
     /// The execution that sent it.
     #[serde(skip)]
     pub execution: Option<ExecutionId>,
-    /// The flow that sent it.
+    /// The flow that sent it; empty if the runner did, to fetch a certificate or to confirm a subscription.
     pub flow: String,
     /// The step from which it was sent, if it was sent from inside one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,10 +53,20 @@ pub struct RequestReport {
 pub struct RecordedOutbound {
     network: HttpOutbound,
     deck: Option<Arc<Deck>>,
+    servers: Servers,
     witness: Witness,
     clock: ManualClock,
     busy: Arc<Busy>,
     sent: Arc<Mutex<Vec<Sent>>>,
+}
+
+/// Who answers at addresses that nobody chooses.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Servers {
+    /// Hosts, and the systems on this machine that stand for them.
+    pub(crate) hosts: BTreeMap<String, Url>,
+    /// What the senders of the integration answer, where no system stands for them.
+    pub(crate) directory: Directory,
 }
 
 struct Sent {
@@ -69,12 +81,14 @@ impl RecordedOutbound {
         clock: ManualClock,
         witness: Witness,
         deck: Option<Arc<Deck>>,
+        servers: Servers,
         reach: Reach,
     ) -> Self {
         let network = HttpOutbound::new(Duration::from_secs(10), 10 * 1024 * 1024);
         Self {
             network: network.reaching(reach.and_loopback()),
             deck,
+            servers,
             witness,
             clock,
             busy: Arc::default(),
@@ -128,6 +142,24 @@ impl RecordedOutbound {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Sends a request to whoever answers it.
+    fn exchange(
+        &self,
+        mut request: Request<Bytes>,
+    ) -> BoxFuture<'static, Result<Response<Bytes>, OutboundError>> {
+        if let Some(uri) = self.servers.stand_in(request.uri()) {
+            *request.uri_mut() = uri;
+            return self.network.send(request);
+        }
+        if let Some(answer) = self.servers.directory.answer(&request) {
+            return Box::pin(std::future::ready(Ok(answer)));
+        }
+        match &self.deck {
+            Some(deck) => deck.answer(request, &self.network, &self.witness),
+            None => self.network.send(request),
+        }
+    }
+
     fn report(&self, request: &Request<Bytes>, by: Option<&SentBy>) -> RequestReport {
         let target = request.uri().path_and_query();
         let target = target.map_or_else(|| "/".to_owned(), ToString::to_string);
@@ -176,7 +208,21 @@ impl RecordedOutbound {
     }
 }
 
+impl Servers {
+    /// Returns where a request goes instead, if a system on this machine stands for its host.
+    fn stand_in(&self, uri: &Uri) -> Option<Uri> {
+        let system = self.hosts.get(uri.host()?)?;
+        let target = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        let base = system.as_str().trim_end_matches('/');
+        format!("{base}{target}").parse().ok()
+    }
+}
+
 impl Outbound for RecordedOutbound {
+    fn authorities(&self) -> Vec<Bytes> {
+        vec![certified::authority()]
+    }
+
     fn send(
         &self,
         request: Request<Bytes>,
@@ -189,10 +235,7 @@ impl Outbound for RecordedOutbound {
             sent.len() - 1
         };
         let token = self.busy.token();
-        let exchange = match &self.deck {
-            Some(deck) => deck.answer(request, &self.network, &self.witness),
-            None => self.network.send(request),
-        };
+        let exchange = self.exchange(request);
         let recorded = self.clone();
         Box::pin(async move {
             let answer = exchange.await;

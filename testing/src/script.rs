@@ -17,6 +17,7 @@ pub(crate) enum Act {
         config: ConfigValues,
         api_keys: BTreeMap<FlowKey, Vec<String>>,
         rate_per_second: Option<u32>,
+        concurrency: Option<u32>,
     },
     /// Deployed an instance again.
     Redeploy {
@@ -24,7 +25,10 @@ pub(crate) enum Act {
         config: ConfigValues,
     },
     /// Removed an instance.
-    Remove { instance: usize },
+    Remove {
+        instance: usize,
+        keep: Option<Duration>,
+    },
     /// Paused an instance.
     Pause { instance: usize },
     /// Resumed an instance.

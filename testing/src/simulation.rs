@@ -20,10 +20,13 @@ use sdk::{ConfigVars, Integration, Timestamp};
 use tokio::sync::OnceCell;
 
 use crate::cassette::{Cassette, Deck};
+use crate::certified::Directory;
 use crate::error::SimulationError;
 use crate::instance::SimulatedInstance;
 use crate::moment::Moment;
+use crate::outbound::Servers;
 use crate::script::Act;
+use crate::upstream::Upstream;
 use crate::webhook::Webhook;
 use crate::world::{Lasting, World};
 
@@ -35,6 +38,7 @@ pub struct Simulation<C> {
     settings: Settings,
     start: Timestamp,
     cassette: Option<Cassette>,
+    servers: Servers,
     world: OnceCell<Arc<World>>,
     config: PhantomData<fn(&C)>,
 }
@@ -55,8 +59,13 @@ impl<C: ConfigVars> Simulation<C> {
             Err(faults) => panic!("the integration has faults:\n{faults}"),
         };
         let start = Timestamp::from_millis(1_767_225_600_000);
+        let servers = Servers {
+            hosts: BTreeMap::new(),
+            directory: Directory::of(&integration),
+        };
         Self {
             integration,
+            servers,
             settings: Settings::default(),
             start,
             cassette: None,
@@ -106,6 +115,15 @@ impl<C: ConfigVars> Simulation<C> {
     #[must_use]
     pub fn with_cassette(mut self, cassette: Cassette) -> Self {
         self.cassette = Some(cassette);
+        self
+    }
+
+    /// Lets another system stand for a host, whatever the port and whether by `http` or `https`: for addresses that no config variable
+    /// holds, as `sns.us-east-1.amazonaws.com`, from where the runner fetches a certificate.
+    #[must_use]
+    pub fn with_host(mut self, host: &str, system: &Upstream) -> Self {
+        let host = host.to_ascii_lowercase();
+        self.servers.hosts.insert(host, system.url());
         self
     }
 
@@ -215,6 +233,7 @@ impl<C: ConfigVars> Simulation<C> {
             customer: name.to_owned(),
             api_keys: BTreeMap::new(),
             rate_per_second: None,
+            concurrency: None,
         }
     }
 
@@ -240,7 +259,8 @@ impl<C: ConfigVars> Simulation<C> {
     pub async fn instances(&self) -> Result<Vec<SimulatedInstance<C>>, SimulationError> {
         let world = self.world().await?;
         let all = world.runner.engine.instances.all();
-        let ids = all.iter().map(|instance| instance.id.clone());
+        let there = all.iter().filter(|instance| !instance.is_removed());
+        let ids = there.map(|instance| instance.id.clone());
         Ok(ids
             .map(|id| SimulatedInstance::new(Arc::clone(&world), id))
             .collect())
@@ -288,7 +308,7 @@ impl<C> Simulation<C> {
             (self.integration.clone(), self.settings.clone()),
             self.start,
             store,
-            deck,
+            (deck, self.servers.clone()),
             crashed,
         )
     }
@@ -344,6 +364,7 @@ pub struct Deployment<'a, C> {
     customer: String,
     api_keys: BTreeMap<FlowKey, Vec<String>>,
     rate_per_second: Option<u32>,
+    concurrency: Option<u32>,
 }
 
 impl<C: ConfigVars> Deployment<'_, C> {
@@ -357,6 +378,12 @@ impl<C: ConfigVars> Deployment<'_, C> {
     /// Lets the customer send so many requests within one second (E50).
     pub fn rate_per_second(mut self, most: u32) -> Self {
         self.rate_per_second = Some(most);
+        self
+    }
+
+    /// Lets so many executions of the instance run at once; 0 sets no limit (E50).
+    pub fn concurrency(mut self, most: u32) -> Self {
+        self.concurrency = Some(most);
         self
     }
 
@@ -386,6 +413,7 @@ impl<C: ConfigVars> Deployment<'_, C> {
             config: config.clone(),
             api_keys: self.api_keys.clone(),
             rate_per_second: self.rate_per_second,
+            concurrency: self.concurrency,
         });
         let request = DeployRequest {
             name: Some(customer.clone()),
@@ -396,6 +424,7 @@ impl<C: ConfigVars> Deployment<'_, C> {
             config: Some(config),
             api_keys: self.api_keys,
             rate_per_second: self.rate_per_second,
+            concurrency: self.concurrency,
         };
         let deployer = Arc::clone(&world.runner.deployer);
         let report = world

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use runner::clock::Clock as _;
 use runner::instance::endpoint_url;
-use runner::signature::{Signed, SignedRequest, sign};
+use runner::signature::{Signed, SignedRequest, SigningKeys, sign};
 use sdk::Secret;
 use sdk::endpoint::{Field, FieldPlace, Layout, RoutedBy};
 use sdk::flow::Flow;
@@ -17,6 +17,7 @@ use sdk::trigger::{TriggerKind, WebhookTrigger};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::certified;
 use crate::fixtures::Fixture;
 use crate::instance::SimulatedInstance;
 use crate::multipart::Multipart;
@@ -197,6 +198,9 @@ impl<'a, C> Webhook<'a, C> {
 
     /// Signs the request as the sender does, from the same table that verifies it (W42), with the secret of the instance. A flow that
     /// checks no signature is a panic at [`send`](Self::send).
+    ///
+    /// For a sender that signs under a certificate (AWS SNS, `PayPal`) the simulation has one, which the runner fetches from where the
+    /// sender would keep it, as in production. The secret then says for whom the message is: a topic, the id of a webhook.
     pub fn signed(mut self) -> Self {
         self.signing = Signing::Right;
         self
@@ -372,9 +376,14 @@ impl<'a, C> Webhook<'a, C> {
             body: &self.body,
         };
         let delivery_id = self.world.next_delivery_id();
+        let url = certified::certificate_url(&scheme);
+        let keys = SigningKeys {
+            secret: &secret,
+            certified: url.as_deref().map(certified::key),
+        };
         let signed = sign(
             &scheme,
-            &secret,
+            keys,
             &unsigned,
             self.world.clock.now(),
             &delivery_id,

@@ -23,7 +23,7 @@ use sdk::integration::BuiltIntegration;
 use tokio::sync::{broadcast, oneshot};
 
 use crate::cassette::Deck;
-use crate::outbound::RecordedOutbound;
+use crate::outbound::{RecordedOutbound, Servers};
 use crate::report::{ExecutionReport, Recorded, Timeline};
 use crate::script::{Act, Address};
 use crate::tasks::Tasks;
@@ -75,7 +75,7 @@ impl Lasting {
         (integration, settings): (BuiltIntegration, Settings),
         now: Timestamp,
         store: Arc<dyn Store>,
-        deck: Option<Deck>,
+        (deck, servers): (Option<Deck>, Servers),
         crashed: Arc<AtomicBool>,
     ) -> Self {
         let clock = ManualClock::at(now);
@@ -83,7 +83,7 @@ impl Lasting {
         // `Simulation::with_settings` has looked at the rules.
         let reach = Reach::parse(&settings.outbound_allow).unwrap_or_default();
         let deck = deck.map(Arc::new);
-        let outbound = RecordedOutbound::new(clock.clone(), witness.clone(), deck, reach);
+        let outbound = RecordedOutbound::new(clock.clone(), witness.clone(), deck, servers, reach);
         let store = Arc::new(WitnessedStore::new(store, witness.clone()));
         let (entropy, deliveries) = (Entropy::counted(), Arc::new(AtomicU64::new(1)));
         Self {

@@ -26,6 +26,9 @@ mod authoring_webhook;
 #[path = "guide/cassette.rs"]
 #[rustfmt::skip]
 mod cassette;
+#[path = "guide/certificate.rs"]
+#[rustfmt::skip]
+mod certificate;
 #[path = "guide/clock.rs"]
 #[rustfmt::skip]
 mod clock;
@@ -55,6 +58,7 @@ fn the_guides_show_the_examples_that_are_tested_here_and_no_others() {
         include_str!("guide/clock.rs"),
         include_str!("guide/upstream.rs"),
         include_str!("guide/sender.rs"),
+        include_str!("guide/certificate.rs"),
         include_str!("guide/lifecycle.rs"),
         include_str!("guide/shared_endpoint.rs"),
         include_str!("guide/cassette.rs"),

@@ -10,7 +10,7 @@ use runner::clock::{Clock, SystemClock};
 use runner::entropy::Entropy;
 use runner::outbound::HttpOutbound;
 use runner::ports::Ports;
-use runner::record::{Execution, Function, InvokedBy, ResultType, Status, StoredPayload};
+use runner::record::{Execution, ResultType, Status, StoredPayload};
 use runner::settings::Settings;
 use runner::spawn::Runtimes;
 use runner::store::{Accept, Commit, Point, SqliteOptions, SqliteStore, Store as _, Write};
@@ -157,28 +157,11 @@ fn execution(
 ) -> Execution {
     let ended = status.is_final();
     Execution {
-        journal: id.clone(),
-        id,
-        instance: instance.clone(),
-        flow: flow.into(),
-        function: Function::OnExecution,
-        invoked_by: InvokedBy::Webhook,
-        synchronous: false,
         status,
         result: ended.then_some(ResultType::Completed),
-        position: 0,
-        order_key: None,
-        accepted_at: now,
-        run_at: None,
         started_at: ended.then_some(now),
         ended_at: ended.then_some(now),
-        attempt: 1,
         starts: u32::from(ended),
-        first: None,
-        parent: None,
-        unique_id: None,
-        error: None,
-        caller_error: None,
-        dead_letter: false,
+        ..Execution::queued(id, instance.clone(), flow.into(), now)
     }
 }

@@ -4,7 +4,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use libfuzzer_sys::fuzz_target;
 use runner::signature::{
-    HandshakeKeys, HandshakeOutcome, SignedRequest, answer_handshake, verify,
+    HandshakeKeys, HandshakeOutcome, SignedRequest, allowed_url, answer_handshake, certificate_url,
+    verify,
 };
 use sdk::signature::{Guard, Place, Source, providers};
 use sdk::{Secret, Timestamp};
@@ -26,11 +27,26 @@ fuzz_target!(|data: &[u8]| {
         Place::NumberedHeaders(stem) => names.push(format!("{stem}1")),
         _ => {}
     }
-    let timestamp = provider.scheme.timestamp.as_ref().map(|found| &found.source);
-    for source in [timestamp, provider.scheme.id.as_ref()].into_iter().flatten() {
+    let timestamp = provider
+        .scheme
+        .timestamp
+        .as_ref()
+        .map(|found| &found.source);
+    for source in [timestamp, provider.scheme.id.as_ref()]
+        .into_iter()
+        .flatten()
+    {
         if let Source::Header(name) = source {
             names.push(name.clone());
         }
+    }
+    if let Some(Source::Header(name)) = provider
+        .scheme
+        .certificate
+        .as_ref()
+        .map(|source| &source.url)
+    {
+        names.extend([name.clone(), "paypal-transmission-id".to_owned()]);
     }
     names.extend(["x-hook-secret", "x-okta-verification-challenge"].map(str::to_owned));
     let mut headers = HeaderMap::new();
@@ -46,14 +62,39 @@ fuzz_target!(|data: &[u8]| {
     let now: Timestamp = "2026-03-27T16:50:00Z".parse().unwrap();
     let secrets = [Secret::new("whsec_c2VjcmV0IHRoYXQgbm8gZnV6emVyIGtub3dz")];
     for method in [Method::GET, Method::HEAD, Method::POST] {
-        let request = SignedRequest { method: &method, url: &url, headers: &headers, body };
-        assert!(verify(&provider.scheme, &secrets, &request, now).is_err(), "{}", provider.name);
-        assert!(verify(&provider.scheme, &[], &request, now).is_err(), "{}", provider.name);
-        let keys = HandshakeKeys { signing: &secrets, tokens: &secrets };
+        let request = SignedRequest {
+            method: &method,
+            url: &url,
+            headers: &headers,
+            body,
+        };
+        assert!(
+            verify(&provider.scheme, &secrets, &request, now).is_err(),
+            "{}",
+            provider.name
+        );
+        assert!(
+            verify(&provider.scheme, &secrets[..0], &request, now).is_err(),
+            "{}",
+            provider.name
+        );
+        // What of a request no scheme allows is never fetched.
+        if let Ok(Some(url)) = certificate_url(&provider.scheme, &secrets, &request, now) {
+            let rule = &provider.scheme.certificate.as_ref().unwrap().allowed;
+            assert!(allowed_url(rule, &url).is_some_and(|read| read.as_str() == url));
+        }
+        let keys = HandshakeKeys {
+            signing: &secrets,
+            tokens: &secrets,
+            certificate: None,
+        };
         if let Some(answer) = answer_handshake(provider, keys, &request, now)
             && answer.outcome == HandshakeOutcome::Verified
         {
-            let asked = provider.handshakes.iter().find(|known| known.name == answer.handshake);
+            let asked = provider
+                .handshakes
+                .iter()
+                .find(|known| known.name == answer.handshake);
             assert_eq!(asked.unwrap().guard, Guard::Open, "{}", provider.name);
         }
     }

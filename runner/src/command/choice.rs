@@ -12,6 +12,8 @@ use super::table::text;
 pub(super) struct Chosen {
     pub(super) id: String,
     pub(super) name: String,
+    /// Whether it is removed and not erased yet.
+    is_removed: bool,
 }
 
 impl Session<'_> {
@@ -56,13 +58,16 @@ fn chosen(list: &Value) -> Vec<Chosen> {
         .map(|item| Chosen {
             id: text(item.get("id")),
             name: text(item.get("name")),
+            is_removed: item.get("status").is_some_and(|status| status == "REMOVED"),
         })
         .collect()
 }
 
+/// A removed instance is meant where its id is given, or its name and no other has that.
 fn choose(all: &[Chosen], named: Option<&str>) -> Result<Chosen, String> {
+    let there: Vec<_> = all.iter().filter(|one| !one.is_removed).cloned().collect();
     let Some(named) = named else {
-        return match all {
+        return match there.as_slice() {
             [] => Err("no instance is deployed; deploy one with `deploy`".to_owned()),
             [only] => Ok(only.clone()),
             several => Err(format!("say which instance: {}", told(several))),
@@ -71,11 +76,14 @@ fn choose(all: &[Chosen], named: Option<&str>) -> Result<Chosen, String> {
     if let Some(found) = all.iter().find(|one| one.id == named) {
         return Ok(found.clone());
     }
-    let found: Vec<_> = all
-        .iter()
-        .filter(|one| one.name == named)
-        .cloned()
-        .collect();
+    let with_name = |some: &[Chosen]| -> Vec<Chosen> {
+        let found = some.iter().filter(|one| one.name == named);
+        found.cloned().collect()
+    };
+    let mut found = with_name(&there);
+    if found.is_empty() {
+        found = with_name(all);
+    }
     match found.as_slice() {
         [only] => Ok(only.clone()),
         [] if all.is_empty() => Err(format!(
@@ -115,6 +123,7 @@ mod tests {
         let one = |(id, name): &(&str, &str)| Chosen {
             id: (*id).to_owned(),
             name: (*name).to_owned(),
+            is_removed: false,
         };
         all.iter().map(one).collect()
     }
@@ -128,6 +137,23 @@ mod tests {
             choose(&instances(&[("i1", "local")]), None).unwrap().id,
             "i1"
         );
+    }
+
+    /// E52: a removed instance is not in the way of the others.
+    #[test]
+    fn a_removed_instance_is_named_by_its_id_or_by_a_name_that_no_other_has() {
+        let mut all = instances(&[("i1", "acme"), ("i2", "acme"), ("i3", "old")]);
+        for one in [0, 2] {
+            all[one].is_removed = true;
+        }
+        for (named, wanted) in [
+            (None, "i2"),
+            (Some("acme"), "i2"),
+            (Some("old"), "i3"),
+            (Some("i1"), "i1"),
+        ] {
+            assert_eq!(choose(&all, named).unwrap().id, wanted, "{named:?}");
+        }
     }
 
     #[test]

@@ -31,6 +31,9 @@ pub(super) struct DeployOptions {
     /// How many requests the customer takes within one second; 0 sets no limit.
     #[arg(long, value_name = "NUMBER")]
     rate_per_second: Option<u32>,
+    /// How many executions of the instance run at once, the rest waits; 0 sets no limit.
+    #[arg(long, value_name = "NUMBER")]
+    concurrency: Option<u32>,
     /// An API key for a flow that needs one before it can be deployed; may be given several times. `@FILE` keeps it out of the list of processes.
     #[arg(long, value_name = "FLOW=KEY|@FILE", value_parser = flow_and_key)]
     api_key: Vec<(String, Source)>,
@@ -72,6 +75,9 @@ impl DeployOptions {
         }
         if let Some(most) = self.rate_per_second {
             body.insert("rate_per_second".to_owned(), json!(most));
+        }
+        if let Some(most) = self.concurrency {
+            body.insert("concurrency".to_owned(), json!(most));
         }
         let input = &mut *session.console.input;
         if let Some(config) = &self.config {

@@ -148,6 +148,7 @@ pub(super) fn show(console: &mut Console<'_>, detail: &Value) {
         ("ended at", field("/ended_at")),
         ("repeats", field("/first")),
         ("called by", field("/parent")),
+        ("gave way to", field("/canceled_by")),
         ("response", field("/response/status")),
         ("payload", field("/payload/body/data")),
         ("output", field("/output/data")),

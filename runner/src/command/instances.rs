@@ -38,9 +38,13 @@ pub(super) struct ResumeOptions {
 pub(super) struct RemoveOptions {
     /// Its id or name.
     instance: String,
-    /// Erase it also when one of its remove functions fails.
+    /// Remove it also when one of its remove functions fails.
     #[arg(long)]
     force: bool,
+    /// How long its state and secrets are kept before they are erased; 0 erases them at once. As the server is set up if it is not
+    /// given. Until then `deploy --instance` brings it back.
+    #[arg(long, value_name = "SECONDS")]
+    keep_seconds: Option<u64>,
 }
 
 const COLUMNS: [Column; 6] = [
@@ -52,21 +56,28 @@ const COLUMNS: [Column; 6] = [
     ("DEPLOYED AT", "/deployed_at"),
 ];
 
-const FUNCTIONS: [Column; 5] = [
-    ("FLOW", "/flow"),
-    ("FUNCTION", "/function"),
-    ("RESULT", "/result"),
-    ("EXECUTION", "/execution_id"),
-    ("ERROR", "/error"),
+/// As [`COLUMNS`], where an instance is removed and not erased yet.
+const WITH_ERASURE: [Column; 7] = [
+    ("ID", "/id"),
+    ("NAME", "/name"),
+    ("CUSTOMER", "/customer/id"),
+    ("STATUS", "/status"),
+    ("VERSION", "/version"),
+    ("DEPLOYED AT", "/deployed_at"),
+    ("ERASED AT", "/erase_at"),
 ];
 
 impl Errand for InstancesOptions {
     async fn run(self, session: &mut Session<'_>) -> Result<(), Refusal> {
         let Some(named) = self.instance else {
             let list = session.instances().await?;
-            session
-                .console
-                .answer(&list, |list| Table::of(items(list), &COLUMNS));
+            session.console.answer(&list, |list| {
+                if items(list).any(|item| item.get("erase_at").is_some_and(Value::is_string)) {
+                    Table::of(items(list), &WITH_ERASURE)
+                } else {
+                    Table::of(items(list), &COLUMNS)
+                }
+            });
             return Ok(());
         };
         let id = session.instance(Some(&named)).await?.id;
@@ -112,16 +123,23 @@ impl Errand for RemoveOptions {
     async fn run(self, session: &mut Session<'_>) -> Result<(), Refusal> {
         let instance = session.instance(Some(&self.instance)).await?;
         let force = self.force.then_some("true");
-        let one = Resource::new(["instances", &instance.id]).with_some("force", force);
+        let keep = self.keep_seconds.map(|seconds| seconds.to_string());
+        let one = Resource::new(["instances", &instance.id])
+            .with_some("force", force)
+            .with_some("keep_seconds", keep.as_deref());
         let removed = session.client.send(Method::DELETE, &one, None);
         let removed = session
             .wait("running the remove functions", removed)
             .await?;
         session.console.answer(&removed, functions_of);
-        session.console.note(&format!(
-            "instance `{}` ({}) is removed",
-            instance.name, instance.id
-        ));
+        let (name, id) = (&instance.name, &instance.id);
+        let note = match removed.get("erase_at").and_then(Value::as_str) {
+            None => format!("instance `{name}` ({id}) is removed"),
+            Some(at) => format!(
+                "instance `{name}` ({id}) is removed; its state and secrets are erased at {at}, until then `deploy --instance {id}` brings it back"
+            ),
+        };
+        session.console.note(&note);
         Ok(())
     }
 }
@@ -132,10 +150,28 @@ pub(super) fn items(list: &Value) -> impl Iterator<Item = &Value> {
     items.into_iter().flatten()
 }
 
-/// Returns how each lifecycle function ended.
+/// Returns how each attempt of each lifecycle function ended.
 pub(super) fn functions_of(answer: &Value) -> Table {
+    let mut table = Table::new(&[
+        "FLOW",
+        "FUNCTION",
+        "ATTEMPT",
+        "RESULT",
+        "EXECUTION",
+        "ERROR",
+    ]);
     let functions = answer.get("functions").and_then(Value::as_array);
-    Table::of(functions.into_iter().flatten(), &FUNCTIONS)
+    for function in functions.into_iter().flatten() {
+        let attempts = function.get("attempts").and_then(Value::as_array);
+        let attempts = attempts.filter(|attempts| !attempts.is_empty());
+        for attempt in attempts.map_or(std::slice::from_ref(function), Vec::as_slice) {
+            let of_function = ["flow", "function"].map(|name| text(function.get(name)));
+            let of_attempt = ["attempt", "result", "execution_id", "error"];
+            let of_attempt = of_attempt.map(|name| text(attempt.get(name)));
+            table.row(of_function.into_iter().chain(of_attempt).collect());
+        }
+    }
+    table
 }
 
 /// Shows an instance to people.
@@ -144,6 +180,10 @@ pub(super) fn show(console: &mut Console<'_>, detail: &Value) {
     let rate = match detail.get("rate_per_second").and_then(Value::as_u64) {
         None | Some(0) => "not limited".to_owned(),
         Some(most) => format!("at most {most} requests per second"),
+    };
+    let concurrency = match detail.get("concurrency").and_then(Value::as_u64) {
+        None | Some(0) => "not limited".to_owned(),
+        Some(most) => format!("at most {most} executions at once"),
     };
     console.fields(&[
         ("id", field("/id")),
@@ -154,8 +194,14 @@ pub(super) fn show(console: &mut Console<'_>, detail: &Value) {
         ("first deployed at", field("/first_deployed_at")),
         ("deployed at", field("/deployed_at")),
         ("rate", rate),
+        ("concurrency", concurrency),
         ("health", health(detail)),
     ]);
+    if let Some(at) = detail.get("erase_at").and_then(Value::as_str) {
+        console.note(&format!(
+            "it is removed; its state and secrets are erased at {at}"
+        ));
+    }
     let mut endpoints = Table::new(&["FLOW", "URL"]);
     let mut config = Table::new(&["VARIABLE", "VALUE"]);
     for (table, name) in [(&mut endpoints, "webhook_urls"), (&mut config, "config")] {

@@ -30,6 +30,10 @@ pub(super) struct KeysOptions {
         allow_hyphen_values = true
     )]
     revoke: Option<String>,
+    /// Forget the signing secret that the sender of the flow brought, so that its next handshake may bring another. Until then every
+    /// delivery is refused, so subscribe again at once.
+    #[arg(long, requires = "flow", conflicts_with_all = ["make", "revoke"])]
+    forget_secret: bool,
 }
 
 const COLUMNS: [Column; 4] = [
@@ -46,7 +50,14 @@ impl Errand for KeysOptions {
             return list_all(session, &id).await;
         };
         let keys = Resource::new(["instances", &id, "flows", flow, "keys"]);
-        if self.make {
+        if self.forget_secret {
+            let secret = Resource::new(["instances", &id, "flows", flow, "secret"]);
+            let forgotten = session.client.delete(&secret);
+            session.wait("forgetting the secret", forgotten).await?;
+            session.console.note(&format!(
+                "the signing secret of flow `{flow}` is forgotten; subscribe to the sender again"
+            ));
+        } else if self.make {
             let made = session.client.post(&keys);
             let made = session.wait("making a key", made).await?;
             let of_flow = with_flow(&made, flow);

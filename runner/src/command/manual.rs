@@ -21,7 +21,11 @@ const EXAMPLES: [(&str, &[&str]); 14] = [
     ),
     (
         "remove",
-        &["remove 'Acme Ltd'", "remove 'Acme Ltd' --force"],
+        &[
+            "remove 'Acme Ltd'",
+            "remove 'Acme Ltd' --force",
+            "remove 'Acme Ltd' --keep-seconds 604800",
+        ],
     ),
     ("pause", &["pause local"]),
     ("resume", &["resume local"]),
@@ -64,7 +68,12 @@ const EXAMPLES: [(&str, &[&str]); 14] = [
     ),
     (
         "keys",
-        &["keys", "keys echo --make", "keys echo --revoke Zx81kq"],
+        &[
+            "keys",
+            "keys echo --make",
+            "keys echo --revoke Zx81kq",
+            "keys tasks --forget-secret",
+        ],
     ),
 ];
 

@@ -60,6 +60,43 @@ fn the_settings_file_of_the_page_holds_every_key_at_its_default() {
     }
 }
 
+/// A key that the page shows without setting it exists too.
+#[test]
+fn a_setting_that_the_page_leaves_unset_can_be_set_to_what_it_shows() {
+    let shown: Vec<&str> = settings_on_the_page()
+        .lines()
+        .map(|line| line.strip_prefix("# ").unwrap_or(line))
+        .collect();
+    let unset = read(settings_on_the_page()).unwrap();
+    let set = read(&shown.join("\n")).unwrap();
+    assert_eq!(set.settings, unset.settings);
+    assert!(unset.flow_threads.is_none() && set.flow_threads.is_some());
+    assert!(unset.store.max_bytes.is_none() && set.store.max_bytes.is_some());
+}
+
+#[test]
+fn what_the_page_says_in_days_is_what_it_says_in_seconds() {
+    let mut told = 0;
+    for line in settings_on_the_page().lines() {
+        let Some((setting, words)) = line.split_once(" # ") else {
+            continue;
+        };
+        let Some(days) = words
+            .split(": ")
+            .nth(1)
+            .and_then(|it| it.strip_suffix(" days"))
+        else {
+            continue;
+        };
+        let (key, seconds) = setting.split_once(" = ").unwrap();
+        assert!(key.ends_with("_seconds"), "{line}");
+        let (days, seconds): (u64, u64) = (days.parse().unwrap(), seconds.trim().parse().unwrap());
+        assert_eq!(seconds, days * 86_400, "{line}");
+        told += 1;
+    }
+    assert!(told > 0, "no line tells days");
+}
+
 #[test]
 fn every_setting_of_the_page_has_a_word_about_it() {
     let silent: Vec<&str> = settings_on_the_page()
@@ -91,5 +128,15 @@ fn the_page_lists_every_option_of_serve_with_its_variable_and_default() {
                 "{text} in: {row}"
             );
         }
+    }
+    let section = PAGE.split("\n## `serve`\n").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `--"));
+    for row in rows {
+        let name = row.split([' ', '`']).next().unwrap();
+        let exists = serve.get_arguments().any(|it| it.get_long() == Some(name));
+        assert!(exists, "`--{name}` is no option of `serve`");
     }
 }

@@ -4,6 +4,7 @@ mod bad;
 mod deploying;
 mod executing;
 mod following;
+mod senders;
 mod shop;
 mod stopping;
 

@@ -36,12 +36,12 @@ pub(super) fn read_json(
     nesting: usize,
     json: JsonAs,
 ) -> Result<Body, BodyFault> {
-    let parse = |text| parse(text, nesting, json);
-    let transcode_and_parse = |encoding| parse(transcode(content, encoding)?);
+    let parse = |text: &Bytes| parse(text, nesting, json);
+    let transcode_and_parse = |encoding| parse(&transcode(content, encoding)?);
     match Encoding::for_bom(content) {
-        Some((encoding, mark)) if encoding == UTF_8 => parse(content.slice(mark..)),
+        Some((encoding, mark)) if encoding == UTF_8 => parse(&content.slice(mark..)),
         Some((encoding, _)) => transcode_and_parse(encoding),
-        None => match (parse(content.clone()), declared(charset)) {
+        None => match (parse(content), declared(charset)) {
             (Err(BodyFault::MalformedJson), Some(encoding)) => transcode_and_parse(encoding),
             (outcome, _) => outcome,
         },
@@ -62,16 +62,16 @@ fn transcode(content: &[u8], encoding: &'static Encoding) -> Result<Bytes, BodyF
     Ok(Bytes::from(text.into_owned()))
 }
 
-fn parse(text: Bytes, nesting: usize, json: JsonAs) -> Result<Body, BodyFault> {
+fn parse(text: &Bytes, nesting: usize, json: JsonAs) -> Result<Body, BodyFault> {
     if text.is_empty() {
         return Ok(Body::Json(Value::Null));
     }
     let limit = nesting.min(DEEPEST);
-    if nests_to(&text, limit) {
+    if nests_to(text, limit) {
         return Err(BodyFault::NestedTooDeep { limit });
     }
     let body = match json {
-        JsonAs::Value => serde_json::from_slice(&text).map(Body::Json),
+        JsonAs::Value => serde_json::from_slice(text).map(Body::Json),
         JsonAs::Text => Body::from_json_text(text),
     };
     body.map_err(|_| BodyFault::MalformedJson)

@@ -47,6 +47,30 @@ impl Deployer {
         }
     }
 
+    /// Forgets the signing secret that a sender brought to a flow, so that its next handshake may bring another; returns whether there was
+    /// one (W41). Until then every delivery to the flow is refused, and whoever asks first can bring a secret.
+    ///
+    /// # Errors
+    ///
+    /// There is no such instance or flow, it is being deployed or removed, or the store cannot take it.
+    pub async fn forget_secret(
+        &self,
+        id: &InstanceId,
+        flow: &FlowKey,
+    ) -> Result<bool, DeployError> {
+        let _turn = self.take_turn(id)?;
+        self.demand_flow(flow)?;
+        let mut found = false;
+        self.change(id, Point::Keys, |facts, secrets| {
+            found = secrets.brought.remove(flow).is_some();
+            if found {
+                facts.verified.remove(flow);
+            }
+        })
+        .await?;
+        Ok(found)
+    }
+
     /// Makes the endpoint that all customers share, if the integration has one and it is not there: it is kept apart from the
     /// instances, so that it outlives each of them.
     pub(super) async fn share(&self) -> Result<(), DeployError> {

@@ -33,5 +33,9 @@ impl Drop for Turn<'_> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&self.id);
+        let instance = self.deployer.engine.instances.find(&self.id);
+        if instance.is_some_and(|instance| instance.is_removed()) {
+            self.deployer.erasing.notify_one();
+        }
     }
 }

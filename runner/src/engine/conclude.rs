@@ -8,15 +8,16 @@ use sdk::Error;
 use sdk::host::LogLevel;
 use sdk::id::ExecutionId;
 use sdk::queue::Poison;
+use sdk::state::StateScope;
 
 use super::control::refreshed;
 use super::drive::STORE_PAUSE;
 use super::{Engine, Job, Outcome, lock};
 use crate::envelope::store_output;
-use crate::execution::{Ended, Finished, time_limit_text};
+use crate::execution::{Ended, Finished, state_full, time_limit_text};
 use crate::lane::{Entry, Hold, LaneId, poison};
 use crate::record::{CallerError, Function, ResultType, Status, StoredOutput};
-use crate::store::{Commit, Committed, Finish, Point, StoreError, Write};
+use crate::store::{Commit, Committed, Finish, Point, StateChange, StoreError, Write};
 
 /// What is to be recorded of a run that has ended.
 pub(super) struct Verdict {
@@ -39,6 +40,8 @@ pub(super) enum Concluded {
 #[derive(Default)]
 pub(super) struct FollowUp {
     pub(super) retry: Option<Job>,
+    /// A retry that has given way already (E22).
+    pub(super) needless_retry: Option<Job>,
     /// With the place that each has in its lane already.
     pub(super) slices: Vec<(Job, Option<(LaneId, Entry)>)>,
 }
@@ -48,6 +51,8 @@ enum Recorded {
     Done,
     /// A value of the state has changed: nothing was done.
     StateChanged,
+    /// The state of the instance would be larger than its limit: nothing was done.
+    StateFull,
     /// The engine stops, and the store does not answer: the execution is found again at the next start.
     Abandoned,
 }
@@ -56,9 +61,11 @@ impl Engine {
     /// Records the end of a run, with its changes of state; says when the functions must run again on changed state.
     pub(super) async fn conclude(self: &Arc<Self>, job: Job, finished: Finished) -> Concluded {
         let mut verdict = self.verdict(&job, &finished);
-        let mut lines = None;
+        let mut lines = Vec::new();
+        let (mut noted, mut too_large) = (false, false);
         loop {
             let changes = match finished.state_changes().await {
+                _ if too_large => Vec::new(),
                 Ok(changes) => changes,
                 Err(_) if self.store_fails().await => continue,
                 Err(error) => {
@@ -67,15 +74,15 @@ impl Engine {
                 }
             };
             let guarded = changes.iter().any(|change| change.expected.is_some());
-            let lines = lines.get_or_insert_with(|| {
-                if let Some(error) = &verdict.error {
-                    finished.note(LogLevel::Error, error.chain());
-                }
-                finished.take_lines()
-            });
-            let mut writes: Vec<Write> = changes.into_iter().map(Write::State).collect();
+            if let Some(error) = verdict.error.as_ref().filter(|_| !noted) {
+                finished.note(LogLevel::Error, error.chain());
+                noted = true;
+            }
+            lines.extend(finished.take_lines());
+            let mut writes = self.state_writes(&job, changes);
             writes.extend(lines.clone());
-            let (follow_up, writes) = self.end(&job, &verdict, writes);
+            let newer = self.newer_than_retry_of(&job, &verdict).await;
+            let (follow_up, writes) = self.end(&job, &verdict, newer.as_ref(), writes);
             match self.commit_end(&job, &writes).await {
                 Recorded::StateChanged if guarded => {
                     self.give_up_follow_up(follow_up);
@@ -84,10 +91,27 @@ impl Engine {
                     }
                     return Concluded::Again(Box::new(job.again()));
                 }
+                Recorded::StateFull => {
+                    self.give_up_follow_up(follow_up);
+                    let error = state_full(self.ports.settings.state_bytes);
+                    verdict = Verdict::failed(error, ResultType::Error);
+                    (noted, too_large) = (false, true);
+                }
                 Recorded::Abandoned => return Concluded::Recorded(Vec::new()),
                 _ => return Concluded::Recorded(self.after(&job, verdict, follow_up)),
             }
         }
+    }
+
+    /// Returns the writes that change the state, with the limit that they must keep (E42).
+    fn state_writes(&self, job: &Job, changes: Vec<StateChange>) -> Vec<Write> {
+        let lasts = |change: &StateChange| change.key.scope != StateScope::Execution;
+        let limit = changes.iter().any(lasts).then(|| Write::StateLimit {
+            instance: job.execution.instance.clone(),
+            bytes: self.ports.settings.state_bytes,
+        });
+        let changes = changes.into_iter().map(Write::State);
+        changes.chain(limit).collect()
     }
 
     /// Says whether the store fails at the moment and it is worth while to ask it again; waits a little if so.
@@ -150,21 +174,32 @@ impl Engine {
         verdict: Verdict,
         writes: Vec<Write>,
     ) -> Vec<Job> {
-        let (follow_up, writes) = self.end(&job, &verdict, writes);
+        let newer = self.newer_than_retry_of(&job, &verdict).await;
+        let (follow_up, writes) = self.end(&job, &verdict, newer.as_ref(), writes);
         match self.commit_end(&job, &writes).await {
             Recorded::Abandoned => Vec::new(),
-            Recorded::Done | Recorded::StateChanged => self.after(&job, verdict, follow_up),
+            Recorded::Done | Recorded::StateChanged | Recorded::StateFull => {
+                self.after(&job, verdict, follow_up)
+            }
         }
     }
 
     /// Puts together what is committed at the end of an execution: always the same, however often it has to be tried.
-    fn end(&self, job: &Job, verdict: &Verdict, mut writes: Vec<Write>) -> (FollowUp, Vec<Write>) {
+    fn end(
+        &self,
+        job: &Job,
+        verdict: &Verdict,
+        newer: Option<&ExecutionId>,
+        mut writes: Vec<Write>,
+    ) -> (FollowUp, Vec<Write>) {
         let now = self.ports.clock.now();
-        let follow_up = self.follow_up(job, verdict, now);
+        let follow_up = self.follow_up(job, verdict, newer, now);
         let dead_letter = verdict.status == Status::Error
             && follow_up.retry.is_none()
+            && follow_up.needless_retry.is_none()
             && verdict.result != ResultType::Canceled
-            && !job.execution.synchronous;
+            && !job.execution.synchronous
+            && job.execution.function == Function::OnExecution;
         let error = verdict.error.as_ref();
         writes.push(Write::Finish(Box::new(Finish {
             id: job.execution.id.clone(),
@@ -175,6 +210,7 @@ impl Engine {
             caller_error: job.caller_error(verdict),
             output: verdict.output.clone(),
             dead_letter,
+            canceled_by: None,
         })));
         writes.extend(follow_up.writes());
         (follow_up, writes)
@@ -197,6 +233,7 @@ impl Engine {
                     let commit = Commit::new(Point::Finish, writes.to_vec());
                     match self.ports.store.commit(commit).await {
                         Ok(Committed::Done) => return Recorded::Done,
+                        Ok(Committed::StateFull) => return Recorded::StateFull,
                         Ok(_) => return Recorded::StateChanged,
                         Err(fault) => fault,
                     }
@@ -221,21 +258,23 @@ impl Engine {
         // Who wants to cancel it from now on finds its end in the store.
         lock(&self.running).remove(&job.execution.id);
         self.counts.ended(&job.execution.flow, verdict.result);
-        self.tell(
-            &job.execution.id,
-            &Outcome {
-                id: job.execution.id.clone(),
-                result: verdict.result,
-                error: job.caller_error(&verdict),
-                output: verdict.output.map(Arc::new),
-                recorded: true,
-            },
-        );
+        let outcome = Outcome {
+            id: job.execution.id.clone(),
+            result: verdict.result,
+            error: job.caller_error(&verdict),
+            output: verdict.output.map(Arc::new),
+            recorded: true,
+        };
+        match &follow_up.retry {
+            Some(retry) => self.tell_of_attempt(&outcome, &retry.execution.id),
+            None => self.tell(&outcome.id, &outcome),
+        }
         let started = self.end_in_lane(job, hold);
         if let Some(retry) = follow_up.retry {
-            self.wait_for_time(retry);
+            self.wait_for_retry(retry);
         }
         for (slice, place) in follow_up.slices {
+            self.end_late_retries(&slice);
             match place {
                 Some((lane, entry)) => self.take_up(slice, Some(lane), entry),
                 None => self.start(slice),
@@ -244,19 +283,11 @@ impl Engine {
         started
     }
 
-    /// Gives up the place in its lane; returns those whose turn it is then.
+    /// Gives up its place; returns those whose turn it is then.
     pub(super) fn end_in_lane(&self, job: &Job, hold: Option<Hold>) -> Vec<Job> {
-        let lane = job.lane().filter(|_| !job.execution.synchronous);
-        lane.map(|lane| self.lanes.end(&lane, hold))
-            .unwrap_or_default()
-    }
-
-    /// Tells everybody who waits for the end of an execution.
-    pub(super) fn tell(&self, id: &ExecutionId, outcome: &Outcome) {
-        let waiters = lock(&self.waiters).remove(id);
-        for waiter in waiters.into_iter().flatten() {
-            // Whoever waited may have gone.
-            let _ = waiter.send(outcome.clone());
+        match job.lane().filter(|_| !job.execution.synchronous) {
+            Some(lane) => self.lanes.end(&lane, hold),
+            None => self.leave_instance(job),
         }
     }
 
@@ -280,6 +311,10 @@ impl Engine {
 fn hold_of(job: &Job, verdict: &Verdict, follow_up: &FollowUp) -> Option<Hold> {
     if let Some(retry) = &follow_up.retry {
         return Some(retry.hold_for_retry());
+    }
+    // What waits behind it goes on: the newer one is there, perhaps in this lane.
+    if follow_up.needless_retry.is_some() {
+        return None;
     }
     let poisoned = verdict.status == Status::Error && verdict.result != ResultType::Canceled;
     job.hold_of_poisoned().filter(|_| poisoned)
@@ -347,6 +382,12 @@ impl Verdict {
     pub(super) fn canceled() -> Self {
         let error = Error::new("the execution was cancelled").permanent();
         Self::failed(error, ResultType::Canceled)
+    }
+
+    /// Nobody waits any more for an attempt that is only made because somebody does.
+    pub(super) fn forsaken() -> Self {
+        let text = "the deploy or removal that waited for it has ended; do that again";
+        Self::failed(Error::new(text).permanent(), ResultType::Error)
     }
 
     pub(super) fn set_aside(deaths: u32) -> Self {

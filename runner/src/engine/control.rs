@@ -1,4 +1,4 @@
-//! What an operator does with single executions: cancel, replay, dismiss (E28).
+//! What an operator does with single executions: cancel and dismiss (E28).
 
 use std::sync::Arc;
 
@@ -11,23 +11,9 @@ use super::{AcceptError, Engine, Job, Outcome, lock};
 use crate::clock;
 use crate::lane::LaneId;
 use crate::record::{
-    CallerError, Execution, Function, InvokedBy, PendingState, ResultType, Status, StepRecord,
-    StoredPayload,
+    CallerError, Execution, Function, PendingState, ResultType, Status, StoredPayload,
 };
-use crate::store::{
-    Accept, Commit, ExecutionFilter, Finish, Point, StoreError, StoreResult, Write,
-};
-
-/// From where a replay begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReplayFrom {
-    /// From the start: everything runs again.
-    #[default]
-    Start,
-    /// From the step that failed: finished steps keep their results.
-    FailedStep,
-}
+use crate::store::{Commit, ExecutionFilter, Finish, Point, StoreError, StoreResult, Write};
 
 /// Why an execution could not be cancelled or replayed.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +83,7 @@ impl Engine {
             caller_error: Some(error.clone()),
             output: None,
             dead_letter: false,
+            canceled_by: None,
         };
         let commit = Commit::new(Point::Cancel, vec![Write::Finish(Box::new(finish))]);
         if let Err(fault) = self.ports.store.commit(commit).await {
@@ -193,8 +180,7 @@ impl Engine {
 
     /// Takes an execution out of where it waits, so that it does not start while it is cancelled. What it holds stays closed.
     fn take_waiting(&self, execution: &Execution) -> Taken {
-        if let Some((job, handle)) = lock(&self.pending).remove(&execution.id) {
-            handle.abort();
+        if let Some(job) = lock(&self.pending).take(&execution.id) {
             return Taken::Pending(Box::new(job));
         }
         let lane = LaneId {
@@ -203,7 +189,7 @@ impl Engine {
             key: execution.order_key.clone(),
         };
         let is_flow = execution.function == Function::OnExecution;
-        let queued = is_flow.then(|| self.lanes.take(&lane, execution.position));
+        let queued = is_flow.then(|| self.lanes.take(&lane, self.standing(execution)));
         match queued.flatten() {
             Some(job) => Taken::Queued(lane, Box::new(job)),
             None => Taken::Nothing,
@@ -212,8 +198,10 @@ impl Engine {
 
     /// Lets those go on that wait behind an execution that was cancelled.
     fn let_go(self: &Arc<Self>, taken: Taken) {
-        if let Taken::Pending(job) = taken {
-            self.release_lanes(&[*job]);
+        match taken {
+            Taken::Pending(job) => self.release_lanes(&[*job]),
+            Taken::Queued(_, job) => lock(&self.pending).forget(&job),
+            Taken::Nothing => {}
         }
     }
 
@@ -234,145 +222,17 @@ impl Engine {
 
     fn put_back_waiting(self: &Arc<Self>, id: &ExecutionId, taken: Taken) {
         match taken {
-            Taken::Pending(job) => self.wait_for_time(*job),
+            Taken::Pending(job) => self.wait_for_retry(*job),
+            // It waits for its turn, with its time behind it, and may have been missed by a newer execution.
+            Taken::Queued(_, job) if job.gives_way() => self.wait_for_retry(*job),
             Taken::Queued(lane, job) => {
-                let (queue, position) = (job.queue(), job.execution.position);
-                let started = self.lanes.put_back(&lane, &queue, position, *job);
+                let (queue, standing) = (job.queue(), job.standing());
+                let started = self.lanes.put_back(&lane, &queue, standing, *job);
                 self.start_all(started);
             }
             Taken::Nothing => {
                 lock(&self.doomed).remove(id);
             }
-        }
-    }
-
-    /// Runs an execution again with the payload that it had, as an execution of its own (W53). It is not verified and not compared
-    /// with earlier deliveries again.
-    ///
-    /// # Errors
-    ///
-    /// There is none, it has not ended, its payload, instance or flow is gone, or the store cannot take the replay.
-    pub async fn replay(
-        self: &Arc<Self>,
-        id: &ExecutionId,
-        from: ReplayFrom,
-    ) -> Result<ExecutionId, ControlError> {
-        let _turn = self.take_turn(id)?;
-        let store = &self.ports.store;
-        let original = store
-            .execution(id)
-            .await?
-            .ok_or_else(|| ControlError::Unknown(id.clone()))?;
-        let refuse = |why| ControlError::NotReplayable(id.clone(), why);
-        if !original.status.is_final() {
-            return Err(refuse("it has not ended yet; cancel it first"));
-        }
-        if original.function != Function::OnExecution {
-            return Err(refuse(
-                "it is a lifecycle function; deploy the instance again",
-            ));
-        }
-        let payload = store
-            .payload(id)
-            .await?
-            .ok_or_else(|| refuse("its payload is no longer kept"))?;
-        let instance = self
-            .instances
-            .get(&original.instance)
-            .ok_or_else(|| refuse("its instance is removed"))?;
-        let flow = self
-            .ports
-            .integration
-            .flow(original.flow.as_str())
-            .ok_or_else(|| refuse("its flow is gone"))?;
-        let steps = match from {
-            ReplayFrom::Start => Vec::new(),
-            ReplayFrom::FailedStep => store.steps(&original.journal).await?,
-        };
-        let in_place = self.is_held_for(&original);
-        let mut job = Job {
-            execution: self.replay_of(&original),
-            instance,
-            flow: Arc::clone(flow),
-            payload: Some(replayed(&original, &payload, from)),
-            read: None,
-            counted: false,
-            resumed: !steps.is_empty(),
-        };
-        let place = if in_place {
-            None
-        } else {
-            self.place_for(&mut job)
-        };
-        let replay = job.execution.id.clone();
-        let mut writes = vec![Write::Accept(Box::new(Accept {
-            execution: job.execution.clone(),
-            payload: job.payload.clone(),
-            answer: None,
-            claims: Vec::new(),
-        }))];
-        writes.extend(
-            steps
-                .into_iter()
-                .filter(|step| step.end.is_ok())
-                .map(|step| {
-                    Write::Step(Box::new(StepRecord {
-                        journal: replay.clone(),
-                        ..step
-                    }))
-                }),
-        );
-        if original.dead_letter {
-            writes.push(Write::DeadLetter {
-                id: id.clone(),
-                dead: false,
-            });
-        }
-        let committed = store.commit(Commit::new(Point::Replay, writes)).await;
-        match (committed, place) {
-            (Ok(_), None) => self.start_due(job),
-            (Ok(_), Some((lane, entry))) => self.take_up(job, Some(lane), entry),
-            (Err(fault), None) => {
-                self.settle_replay(job, &fault);
-                return Err(fault.into());
-            }
-            (Err(fault), Some((lane, entry))) => {
-                self.settle_unknown(job, Some(lane), entry, Vec::new(), &fault);
-                return Err(fault.into());
-            }
-        }
-        Ok(replay)
-    }
-
-    /// Finds out whether a replay of what keeps its lane closed is there after all, though the store did not confirm it.
-    fn settle_replay(self: &Arc<Self>, job: Job, fault: &StoreError) {
-        if matches!(fault, StoreError::Full(_)) {
-            return;
-        }
-        let engine = Arc::clone(self);
-        self.ports.spawn.engine(Box::pin(async move {
-            if matches!(engine.find(&job.execution.id).await, Found::Unfinished) {
-                engine.start_due(job);
-            }
-        }));
-    }
-
-    fn is_held_for(&self, execution: &Execution) -> bool {
-        let job = self.recovered(execution.clone());
-        job.filter(|job| job.execution.dead_letter)
-            .and_then(|job| job.lane())
-            .is_some_and(|lane| self.lanes.is_held_by(&lane, execution.position))
-    }
-
-    /// Takes the right to replay an execution: two at once would both take its place.
-    fn take_turn(&self, id: &ExecutionId) -> Result<Turn<'_>, ControlError> {
-        if lock(&self.replaying).insert(id.clone()) {
-            Ok(Turn(self, id.clone()))
-        } else {
-            Err(ControlError::NotReplayable(
-                id.clone(),
-                "somebody else replays it at this moment",
-            ))
         }
     }
 
@@ -419,44 +279,6 @@ impl Engine {
             }
         }));
     }
-
-    /// Makes the execution of a replay, in the place of the original.
-    fn replay_of(&self, original: &Execution) -> Execution {
-        let now = self.ports.clock.now();
-        let id = self.ports.entropy.execution_id(now);
-        Execution {
-            id: id.clone(),
-            invoked_by: InvokedBy::Replay,
-            synchronous: false,
-            status: Status::Queued,
-            result: None,
-            accepted_at: now,
-            run_at: None,
-            started_at: None,
-            ended_at: None,
-            attempt: 1,
-            starts: 0,
-            journal: id,
-            first: Some(original.id.clone()),
-            error: None,
-            caller_error: None,
-            dead_letter: false,
-            ..original.clone()
-        }
-    }
-}
-
-/// Returns the payload of a replay: from the start, `#[on_trigger]` runs again on what came. A slice of a page starts with its items.
-fn replayed(
-    original: &Execution,
-    payload: &Arc<StoredPayload>,
-    from: ReplayFrom,
-) -> Arc<StoredPayload> {
-    let is_slice = original.parent.is_some() && payload.triggered.is_some();
-    match from {
-        ReplayFrom::Start if !is_slice => Arc::new(payload.before_trigger()),
-        _ => Arc::clone(payload),
-    }
 }
 
 /// Returns the payload for functions that run once more on changed state: `#[on_trigger]` too, if it made state from what has changed.
@@ -477,13 +299,4 @@ enum Taken {
     Queued(LaneId, Box<Job>),
     /// It was nowhere: it is on its way from the disk.
     Nothing,
-}
-
-/// The right to replay an execution; the next one may when this is dropped.
-struct Turn<'a>(&'a Engine, ExecutionId);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        lock(&self.0.replaying).remove(&self.1);
-    }
 }

@@ -171,7 +171,7 @@ impl Engine {
     }
 
     /// Asks the store until it answers, or the engine stops.
-    async fn persistently<'a, T>(
+    pub(super) async fn persistently<'a, T>(
         &'a self,
         ask: impl Fn() -> sdk::host::BoxFuture<'a, StoreResult<T>>,
     ) -> Result<T, Error> {

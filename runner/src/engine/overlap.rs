@@ -78,10 +78,9 @@ impl Engine {
 
     fn waiting_retries(&self, instance: &InstanceId, flow: &FlowKey) -> Vec<ExecutionId> {
         let pending = lock(&self.pending);
-        let of_flow = pending.iter().filter(|(_, (job, _))| {
-            job.execution.instance == *instance && job.execution.flow == *flow
-        });
-        of_flow.map(|(id, _)| id.clone()).collect()
+        let executions = pending.jobs().map(|job| &job.execution);
+        let of_flow = executions.filter(|it| it.instance == *instance && it.flow == *flow);
+        of_flow.map(|execution| execution.id.clone()).collect()
     }
 }
 

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use sdk::Error;
 use sdk::id::ExecutionId;
-use sdk::queue::Poison;
+use sdk::queue::{Poison, Queue};
 
 use super::conclude::Verdict;
 use super::drive::STORE_PAUSE;
+use super::job::standing;
 use super::{Engine, Job, lock};
 use crate::clock;
-use crate::lane::{Entry, LaneId, poison};
+use crate::lane::{Entry, LaneId, Standing, poison};
 use crate::record::{CallerError, Execution, Function, InvokedBy, ResultType, Status};
 use crate::store::{ExecutionFilter, Point, StoreError, StoreResult};
 
@@ -36,6 +37,9 @@ impl Engine {
     ///
     /// The store cannot be read.
     pub async fn recover(self: &Arc<Self>) -> StoreResult<usize> {
+        for instance in self.instances.all() {
+            self.keep_limit(&instance.id);
+        }
         let last = self.ports.store.last_position().await?;
         self.next_position.store(last + 1, Ordering::Relaxed);
         let (mut after, mut count) = (0, 0);
@@ -47,6 +51,7 @@ impl Engine {
             count += page.len();
             found.extend(page);
         }
+        let mut found = Box::pin(self.without_needless(found)).await?;
         // A retry that waits for its time holds its lane before anything behind it can start.
         for execution in found
             .iter()
@@ -59,10 +64,19 @@ impl Engine {
             }
         }
         self.hold_for_dead_letters().await?;
+        // The pages of the run that has the turn come before a run that waits for it, although that came first (E15).
+        found.sort_by_key(|execution| self.standing(execution));
         for execution in found {
-            self.take_up_recovered(execution).await;
+            Box::pin(self.take_up_recovered(execution)).await;
         }
         Ok(count)
+    }
+
+    /// Returns where an execution stands in its lane.
+    pub(super) fn standing(&self, execution: &Execution) -> Standing {
+        let flow = self.ports.integration.flow(execution.flow.as_str());
+        let queue = flow.map_or(&Queue::Parallel, |flow| &flow.options.queue);
+        standing(queue, execution, execution.position)
     }
 
     /// Closes what poisoned executions keep closed until they are replayed or dismissed (E24).
@@ -107,6 +121,7 @@ impl Engine {
             read: None,
             counted: false,
             resumed: !untouched,
+            tried_until: None,
         })
     }
 
@@ -119,8 +134,14 @@ impl Engine {
             return self.end_orphan(&execution).await;
         };
         if lifecycle {
-            let text =
-                "the process stopped while this function ran; deploy or remove the instance again";
+            let text = match status {
+                Status::Pending => {
+                    "the process stopped while this function waited for its retry; deploy or remove the instance again"
+                }
+                _ => {
+                    "the process stopped while this function ran; deploy or remove the instance again"
+                }
+            };
             let verdict = Verdict::failed(Error::new(text).permanent(), ResultType::Error);
             let started = self.record(job, verdict, Vec::new()).await;
             return self.start_all(started);
@@ -158,7 +179,8 @@ impl Engine {
                 status: None,
             }),
             output: None,
-            dead_letter: true,
+            dead_letter: execution.function == Function::OnExecution,
+            canceled_by: None,
         };
         self.commit_persistently(
             Point::Finish,
@@ -179,22 +201,24 @@ impl Engine {
     ) {
         if matches!(fault, StoreError::Full(_)) {
             self.wait_on(giving_way);
-            return self.give_up_place(place.as_ref(), entry, job.execution.position);
+            return self.give_up_place(&job, place.as_ref(), entry);
         }
         let engine = Arc::clone(self);
         self.ports.spawn.engine(Box::pin(async move {
             match engine.find(&job.execution.id).await {
                 Found::Unfinished => {
                     engine.release_lanes(&giving_way);
+                    engine.end_late_retries(&job);
                     engine.take_up(job, place, entry);
                 }
                 Found::Final => {
                     engine.release_lanes(&giving_way);
-                    engine.give_up_place(place.as_ref(), entry, job.execution.position);
+                    engine.end_late_retries(&job);
+                    engine.give_up_place(&job, place.as_ref(), entry);
                 }
                 Found::Nothing => {
                     engine.wait_on(giving_way);
-                    engine.give_up_place(place.as_ref(), entry, job.execution.position);
+                    engine.give_up_place(&job, place.as_ref(), entry);
                 }
                 Found::Stopped => {}
             }
@@ -216,9 +240,13 @@ impl Engine {
     }
 
     /// Starts nothing more but what somebody waits for: whatever else is accepted, due or next in its lane is left to the next start
-    /// (G8). What runs goes on.
+    /// (G8). What runs goes on. A deploy or a removal that waits for a retry waits no longer.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+        let awaited = lock(&self.pending).take_awaited();
+        for id in awaited {
+            self.forget_waiters(&id);
+        }
     }
 
     /// Takes no new work, gives what runs this much time, and leaves the rest to the next start (G8).
@@ -240,9 +268,7 @@ impl Engine {
             let deadline = self.ports.clock.now() + STORE_PAUSE;
             let _ = clock::until(&*self.ports.clock, deadline, self.idle()).await;
         }
-        for (_, (_, handle)) in lock(&self.pending).drain() {
-            handle.abort();
-        }
+        lock(&self.pending).abort_all();
     }
 
     /// Waits until nothing runs.

@@ -1,8 +1,10 @@
 //! What follows an execution: its retry (E21, E22), or the slices of a page (E6).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sdk::id::ExecutionId;
+use sdk::retry::Retry;
 use sdk::{Body, Timestamp};
 use serde_json::Value;
 
@@ -12,7 +14,7 @@ use crate::lane::{Entry, LaneId};
 use crate::record::{
     Execution, Function, InvokedBy, ResultType, Status, StoredBody, StoredPayload, TriggerEnd,
 };
-use crate::store::{Accept, Finish, Write};
+use crate::store::{Accept, Write};
 
 impl FollowUp {
     /// Returns the writes that record what follows, for the commit that records the end.
@@ -27,13 +29,20 @@ impl FollowUp {
             }))
         };
         let slices = self.slices.iter().map(|(slice, _)| slice);
-        self.retry.iter().chain(slices).map(accept)
+        let retries = self.retry.iter().chain(&self.needless_retry);
+        retries.chain(slices).map(accept)
     }
 }
 
 impl Engine {
-    /// Works out what follows an end.
-    pub(super) fn follow_up(&self, job: &Job, verdict: &Verdict, now: Timestamp) -> FollowUp {
+    /// Works out what follows an end. A retry that would give way to a newer execution at once is only recorded (E22).
+    pub(super) fn follow_up(
+        &self,
+        job: &Job,
+        verdict: &Verdict,
+        newer: Option<&ExecutionId>,
+        now: Timestamp,
+    ) -> FollowUp {
         let slices = match &verdict.page {
             Some(page) => self.slices(job, page, now),
             None => Vec::new(),
@@ -44,22 +53,24 @@ impl Engine {
             (slice, place)
         };
         let slices = slices.into_iter().map(place).collect();
+        let retry = self.retry_of(job, verdict, now);
+        let (needless_retry, retry) = match newer {
+            Some(newer) => (retry.map(|retry| retry.given_way(newer, now)), None),
+            None => (None, retry),
+        };
         FollowUp {
-            retry: self.retry_of(job, verdict, now),
+            retry,
+            needless_retry,
             slices,
         }
     }
 
     fn retry_of(&self, job: &Job, verdict: &Verdict, now: Timestamp) -> Option<Job> {
-        let retryable = job.execution.function == Function::OnExecution
-            && !job.execution.synchronous
-            && matches!(verdict.result, ResultType::Error | ResultType::TimedOut);
-        let error = verdict.error.as_ref().filter(|_| retryable)?;
-        let wait = job
-            .flow
-            .options
-            .retry
-            .wait_after(job.execution.attempt, error)?;
+        let wait = job.wait_after(verdict)?;
+        // Whoever waits for a deploy or a removal does not wait for ever, however late an error asks for.
+        if job.tried_until.is_some_and(|until| now + wait > until) {
+            return None;
+        }
         let before = &job.execution;
         let execution = Execution {
             id: self.ports.entropy.execution_id(now),
@@ -141,6 +152,7 @@ impl Engine {
             payload: Some(Arc::new(payload)),
             counted: false,
             resumed: false,
+            tried_until: None,
             ..job.clone()
         }
     }
@@ -153,8 +165,7 @@ impl Engine {
             job.execution.position = self.take_position();
             return None;
         };
-        let next = || self.take_position();
-        let (position, entry) = self.lanes.arrive(&lane, &job.queue(), next);
+        let (position, entry) = self.arrive(&lane, job);
         job.execution.position = position;
         if entry == Entry::Start {
             job.count_start(self.ports.clock.now());
@@ -166,7 +177,7 @@ impl Engine {
     pub(super) fn give_up_follow_up(self: &Arc<Self>, follow_up: FollowUp) {
         for (slice, place) in follow_up.slices {
             if let Some((lane, entry)) = place {
-                self.give_up_place(Some(&lane), entry, slice.execution.position);
+                self.give_up_place(&slice, Some(&lane), entry);
             }
         }
     }
@@ -176,9 +187,7 @@ impl Engine {
         let Some(lane) = job.lane() else {
             return self.start(job);
         };
-        let entry = self
-            .lanes
-            .enter(&lane, &job.queue(), job.execution.position);
+        let entry = self.lanes.enter(&lane, &job.queue(), job.standing());
         self.take_up(job, Some(lane), entry);
     }
 
@@ -187,85 +196,36 @@ impl Engine {
         let id = job.execution.id.clone();
         let at = job.execution.run_at.unwrap_or_default();
         let engine = Arc::clone(self);
-        let waiting = id.clone();
         // The lock is held until the entry stands, so that the task cannot look for it before.
         let mut pending = lock(&self.pending);
+        if job.tried_until.is_some() && self.is_stopping() {
+            // Whoever waits is told at once that it will not come to that; it is found at the next start.
+            return self.forget_waiters(&id);
+        }
         let handle = self.ports.spawn.engine(Box::pin(async move {
             engine.ports.clock.sleep_until(at).await;
-            let due = lock(&engine.pending).remove(&waiting);
-            if let Some((job, _)) = due {
-                engine.start_due(job);
-            }
+            // And until it stands in its lane, so that a newer execution finds it in one place or the other.
+            let mut pending = lock(&engine.pending);
+            let due = pending.take_due(&id);
+            let started = due.map(|job| engine.reenter(job));
+            drop(pending);
+            engine.start_all(started.unwrap_or_default());
         }));
-        pending.insert(id, (job, handle));
+        pending.insert(job, handle);
     }
 
     /// Starts an execution at its place, in front of what came later, and opens what it held.
     pub(super) fn start_due(self: &Arc<Self>, job: Job) {
-        let Some(lane) = job.lane() else {
-            return self.start(job);
-        };
-        let (queue, position) = (job.queue(), job.execution.position);
-        let started = self.lanes.reenter(&lane, &queue, position, job);
+        let started = self.reenter(job);
         self.start_all(started);
     }
 
-    /// Takes out the waiting retries that an execution with the same unique id makes needless (E22). Their lanes stay closed until it
-    /// is on disk: then [`release_lanes`](Self::release_lanes), or else [`wait_on`](Self::wait_on).
-    pub(super) fn take_waiting_retries(&self, newer: &Job) -> Vec<Job> {
-        let Some(unique_id) = &newer.execution.unique_id else {
-            return Vec::new();
+    fn reenter(&self, job: Job) -> Vec<Job> {
+        let Some(lane) = job.lane().filter(|_| !job.execution.synchronous) else {
+            return vec![job];
         };
-        let same = |execution: &Execution| {
-            execution.instance == newer.execution.instance
-                && execution.flow == newer.execution.flow
-                && execution.unique_id.as_ref() == Some(unique_id)
-        };
-        let mut pending = lock(&self.pending);
-        let gone = pending.extract_if(|_, (job, _)| same(&job.execution));
-        let mut gone: Vec<Job> = gone
-            .map(|(_, (job, handle))| {
-                handle.abort();
-                job
-            })
-            .collect();
-        gone.sort_by_key(|job| job.execution.position);
-        gone
-    }
-
-    /// Returns the writes that end retries which give way to a newer execution.
-    pub(super) fn give_way(&self, retries: &[Job]) -> Vec<Write> {
-        let at = self.ports.clock.now();
-        let end = |job: &Job| {
-            Write::Finish(Box::new(Finish {
-                id: job.execution.id.clone(),
-                status: Status::Success,
-                result: ResultType::CanceledAsDuplicate,
-                at,
-                error: None,
-                caller_error: None,
-                output: None,
-                dead_letter: false,
-            }))
-        };
-        retries.iter().map(end).collect()
-    }
-
-    /// Lets retries wait on that were taken out for nothing.
-    pub(super) fn wait_on(self: &Arc<Self>, retries: Vec<Job>) {
-        for job in retries {
-            self.wait_for_time(job);
-        }
-    }
-
-    /// Lets those go on that wait behind executions that will not run.
-    pub(super) fn release_lanes(self: &Arc<Self>, jobs: &[Job]) {
-        for job in jobs {
-            if let Some(lane) = job.lane() {
-                let started = self.lanes.release(&lane, job.execution.position);
-                self.start_all(started);
-            }
-        }
+        let (queue, standing) = (job.queue(), job.standing());
+        self.lanes.reenter(&lane, &queue, standing, job)
     }
 
     /// Records that a delivery came again which was found to have come before it was accepted (W34).
@@ -302,6 +262,26 @@ impl Engine {
                 vec![Write::Accept(Box::new(accept))],
             ))
             .await;
+    }
+}
+
+impl Job {
+    /// Returns how long it waits for its retry after this end; `None` if it is not tried again (E21).
+    pub(super) fn wait_after(&self, verdict: &Verdict) -> Option<Duration> {
+        let failed = matches!(verdict.result, ResultType::Error | ResultType::TimedOut);
+        let error = verdict.error.as_ref().filter(|_| failed)?;
+        self.retry()?.wait_after(self.execution.attempt, error)
+    }
+
+    /// Returns when a failure is tried again, if it ever is: nothing for which a caller waits, but what a deploy or a removal waits for.
+    fn retry(&self) -> Option<&Retry> {
+        let options = &self.flow.options;
+        let waits = self.tried_until.is_some();
+        match self.execution.function {
+            Function::OnExecution if waits || !self.execution.synchronous => Some(&options.retry),
+            Function::OnExecution => None,
+            _ => Some(&options.lifecycle_retry).filter(|_| waits),
+        }
     }
 }
 

@@ -20,7 +20,10 @@ impl Engine {
     pub(super) fn start(self: &Arc<Self>, job: Job) {
         if self.is_stopping() && !job.counted {
             // It is on disk and waits for the next start of the process.
-            return;
+            return self.forget_waiters(&job.execution.id);
+        }
+        if job.gives_way() {
+            lock(&self.pending).forget(&job);
         }
         self.active.send_modify(|active| *active += 1);
         let engine = Arc::clone(self);
@@ -60,6 +63,9 @@ impl Engine {
             let verdict = Verdict::set_aside(limit);
             // On the heap, as everything rare that an execution may wait for: what all of them wait for stays small.
             return Err(Box::pin(self.record(job, verdict, Vec::new())).await);
+        }
+        if job.tried_until.is_some() && !self.is_awaited(&id) {
+            return Err(Box::pin(self.record(job, Verdict::forsaken(), Vec::new())).await);
         }
         let mut alone = None;
         if self.is_suspect(&job) {

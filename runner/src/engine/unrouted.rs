@@ -5,7 +5,7 @@ use sdk::id::{ExecutionId, FlowKey, InstanceId};
 use serde_json::Value;
 
 use super::Engine;
-use crate::record::{Execution, Function, InvokedBy, LogRecord, ResultType, Status};
+use crate::record::{Execution, LogRecord, ResultType, Status};
 use crate::store::{Accept, Commit, Point, StoreResult, Write};
 
 /// A request that found no flow.
@@ -47,29 +47,12 @@ impl Engine {
         };
         lines.push(line);
         let execution = Execution {
-            id: unrouted.id.clone(),
-            instance: unrouted.instance,
-            flow: unrouted.flow,
-            function: Function::OnExecution,
-            invoked_by: InvokedBy::Webhook,
-            synchronous: false,
             status: Status::Error,
             result: Some(ResultType::Error),
             position: self.take_position(),
-            order_key: None,
-            accepted_at: now,
-            run_at: None,
-            started_at: None,
             ended_at: Some(now),
-            attempt: 1,
-            starts: 0,
-            journal: unrouted.id,
-            first: None,
-            parent: None,
-            unique_id: None,
             error: Some(unrouted.error),
-            caller_error: None,
-            dead_letter: false,
+            ..Execution::queued(unrouted.id, unrouted.instance, unrouted.flow, now)
         };
         let accept = Accept {
             execution,

@@ -140,11 +140,7 @@ impl ExecutionHost {
         self.overlay
             .lock()
             .await
-            .changes(
-                &*self.ports.store,
-                &self.served.owner,
-                self.ports.settings.state_bytes,
-            )
+            .changes(&*self.ports.store, &self.served.owner)
             .await
     }
 

@@ -186,7 +186,6 @@ impl Overlay {
         &self,
         store: &dyn Store,
         owner: &StateOwner,
-        limit: u64,
     ) -> Result<Vec<StateChange>> {
         let mut changes = Vec::with_capacity(self.entries.len());
         for ((scope, key), pending) in &self.entries {
@@ -212,15 +211,6 @@ impl Overlay {
             };
             changes.push(change);
         }
-        // What a merge makes is known only now.
-        if self.entries.values().any(|entry| !entry.merges.is_empty()) {
-            let stored = store.state_size(&owner.instance).await?;
-            let written: Vec<Written<'_>> = changes
-                .iter()
-                .map(|change| (change.key.clone(), change.value.as_ref()))
-                .collect();
-            check_fits(store, stored, &written, limit).await?;
-        }
         Ok(changes)
     }
 
@@ -236,8 +226,9 @@ impl Overlay {
 /// A value that is to be written, or to be removed.
 type Written<'a> = (StateKey, Option<&'a Value>);
 
-/// Refuses what would make the state of an instance larger than its limit. What it replaces counts no longer; that is looked up only
-/// when it matters.
+/// Refuses what would make the state of an instance larger than its limit, as early as can be known: what others write meanwhile, and
+/// what a merge makes, is known at the commit only, which looks again. What is replaced counts no longer; that is looked up only when it
+/// matters.
 async fn check_fits(
     store: &dyn Store,
     stored: u64,
@@ -259,13 +250,19 @@ async fn check_fits(
         let (replaced, _) = store.state(key).await?;
         after = after.saturating_sub(size(key, replaced.as_ref()));
     }
-    if after <= limit {
+    // What was larger before may grow smaller.
+    if after <= limit || after <= stored {
         return Ok(());
     }
+    Err(state_full(limit))
+}
+
+/// Says that the state of an instance would be larger than its limit (E42).
+pub(crate) fn state_full(limit: u64) -> Error {
     let text = format!(
         "the state of the instance would be larger than {limit} bytes; remove keys that are no longer needed"
     );
-    Err(Error::new(text).permanent())
+    Error::new(text).permanent()
 }
 
 fn size(key: &StateKey, value: Option<&Value>) -> u64 {

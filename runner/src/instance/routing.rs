@@ -36,10 +36,12 @@ impl Instance {
             endpoint: None,
             shared_endpoint: Some(endpoint),
             rate_per_second: None,
+            concurrency: None,
             first_deploys: Vec::new(),
             resumed_at: None,
             timetable: None,
             verified: BTreeMap::new(),
+            erase_at: None,
         };
         let secrets = InstanceSecrets::default();
         let config = Arc::new(());

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
+use sdk::Timestamp;
 use sdk::id::{CustomerId, FlowKey, InstanceId};
 
 use super::Instance;
@@ -59,6 +60,11 @@ impl Instances {
     pub fn put(&self, instance: Arc<Instance>) {
         let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
         table.forget(&instance.id);
+        if instance.is_removed() {
+            // Its endpoints are as unknown as those of one that never was, and its customer may have another.
+            table.by_id.insert(instance.id.clone(), instance);
+            return;
+        }
         for (flow, endpoint) in &instance.facts.endpoints {
             let place = Place::Flow(instance.id.clone(), flow.clone());
             table.by_endpoint.insert(endpoint.clone(), place);
@@ -79,15 +85,34 @@ impl Instances {
         table.shared = Some(nobody);
     }
 
-    /// Takes an instance away.
+    /// Forgets an instance.
     pub fn remove(&self, id: &InstanceId) {
         let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
         table.forget(id);
     }
 
-    /// Returns an instance.
+    /// Returns an instance that is not removed.
     pub fn get(&self, id: &InstanceId) -> Option<Arc<Instance>> {
+        self.find(id).filter(|instance| !instance.is_removed())
+    }
+
+    /// Returns an instance, also one that is removed and not erased yet.
+    pub fn find(&self, id: &InstanceId) -> Option<Arc<Instance>> {
         self.table().by_id.get(id).cloned()
+    }
+
+    /// Returns the instances that are to be erased, each with the time of it, the first one first.
+    pub fn to_erase(&self) -> Vec<(Timestamp, InstanceId)> {
+        let table = self.table();
+        let removed = table.by_id.values().filter(|found| found.is_removed());
+        let mut all: Vec<_> = removed
+            .map(|found| {
+                let at = found.facts.erase_at.unwrap_or_default();
+                (at, found.id.clone())
+            })
+            .collect();
+        all.sort();
+        all
     }
 
     /// Returns who listens on an endpoint.
@@ -126,7 +151,7 @@ impl Instances {
         customers
     }
 
-    /// Returns all instances, in the order of their ids.
+    /// Returns all instances, in the order of their ids: also those that are removed and not erased yet.
     pub fn all(&self) -> Vec<Arc<Instance>> {
         self.table().by_id.values().cloned().collect()
     }

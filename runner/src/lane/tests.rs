@@ -12,6 +12,13 @@ fn lane(key: Option<&str>) -> LaneId {
     }
 }
 
+fn at(position: u64) -> Standing {
+    Standing {
+        waits_for_turn: true,
+        position,
+    }
+}
+
 fn hold(position: u64, whole_flow: bool) -> Hold {
     Hold {
         position,
@@ -21,14 +28,14 @@ fn hold(position: u64, whole_flow: bool) -> Hold {
 
 #[test]
 fn an_ordered_lane_runs_one_at_a_time_in_the_order_of_arrival() {
-    let (lanes, id, queue) = (Lanes::new(10), lane(Some("")), Queue::sequential());
-    assert_eq!(lanes.enter(&id, &queue, 1), Entry::Start);
-    assert_eq!(lanes.enter(&id, &queue, 2), Entry::Wait);
-    assert_eq!(lanes.enter(&id, &queue, 3), Entry::Wait);
+    let (lanes, id, queue) = (Lanes::new(10, 0), lane(Some("")), Queue::sequential());
+    assert_eq!(lanes.enter(&id, &queue, at(1)), Entry::Start);
+    assert_eq!(lanes.enter(&id, &queue, at(2)), Entry::Wait);
+    assert_eq!(lanes.enter(&id, &queue, at(3)), Entry::Wait);
     // The third is on disk before the second: it still waits for it.
-    assert!(lanes.ready(&id, 3, "third").is_empty());
+    assert!(lanes.ready(&id, at(3), "third").is_empty());
     assert!(lanes.end(&id, None).is_empty());
-    assert_eq!(lanes.ready(&id, 2, "second"), ["second"]);
+    assert_eq!(lanes.ready(&id, at(2), "second"), ["second"]);
     assert_eq!(lanes.end(&id, None), ["third"]);
     assert!(lanes.end(&id, None).is_empty());
     assert_eq!((lanes.running(), lanes.waiting()), (0, 0));
@@ -38,9 +45,9 @@ fn an_ordered_lane_runs_one_at_a_time_in_the_order_of_arrival() {
 fn of_many_that_arrive_at_once_the_one_that_starts_has_the_first_position() {
     let (id, queue) = (lane(Some("")), Queue::sequential());
     for _ in 0..200 {
-        let (lanes, next) = (Lanes::<()>::new(10), AtomicU64::new(1));
+        let (lanes, next) = (Lanes::<()>::new(10, 0), AtomicU64::new(1));
         let arrive = || {
-            let next = || next.fetch_add(1, Ordering::Relaxed);
+            let next = || at(next.fetch_add(1, Ordering::Relaxed));
             lanes.arrive(&id, &queue, next)
         };
         let arrived = std::thread::scope(|scope| {
@@ -54,52 +61,52 @@ fn of_many_that_arrive_at_once_the_one_that_starts_has_the_first_position() {
 
 #[test]
 fn a_held_lane_waits_for_the_retry_and_other_keys_go_on() {
-    let (lanes, queue) = (Lanes::new(10), Queue::order_by("/key"));
+    let (lanes, queue) = (Lanes::new(10, 0), Queue::order_by("/key"));
     let (a, b) = (lane(Some("a")), lane(Some("b")));
-    assert_eq!(lanes.enter(&a, &queue, 1), Entry::Start);
-    assert_eq!(lanes.enter(&a, &queue, 2), Entry::Wait);
-    assert!(lanes.ready(&a, 2, "a2").is_empty());
+    assert_eq!(lanes.enter(&a, &queue, at(1)), Entry::Start);
+    assert_eq!(lanes.enter(&a, &queue, at(2)), Entry::Wait);
+    assert!(lanes.ready(&a, at(2), "a2").is_empty());
     assert!(lanes.end(&a, Some(hold(1, false))).is_empty());
-    assert_eq!(lanes.enter(&b, &queue, 3), Entry::Start);
-    assert_eq!(lanes.reenter(&a, &queue, 1, "a1 again"), ["a1 again"]);
+    assert_eq!(lanes.enter(&b, &queue, at(3)), Entry::Start);
+    assert_eq!(lanes.reenter(&a, &queue, at(1), "a1 again"), ["a1 again"]);
     assert_eq!(lanes.end(&a, None), ["a2"]);
 }
 
 #[test]
 fn a_throttle_lets_so_many_run_and_a_full_house_makes_everyone_wait() {
-    let (lanes, id) = (Lanes::new(3), lane(None));
+    let (lanes, id) = (Lanes::new(3, 0), lane(None));
     let entries: Vec<Entry> = (1..=3)
-        .map(|position| lanes.enter(&id, &Queue::throttled(2), position))
+        .map(|position| lanes.enter(&id, &Queue::throttled(2), at(position)))
         .collect();
     assert_eq!(entries, [Entry::Start, Entry::Start, Entry::Wait]);
     let other = LaneId {
         flow: FlowKey::new("g"),
         ..lane(None)
     };
-    assert_eq!(lanes.enter(&other, &Queue::Parallel, 4), Entry::Start);
-    assert_eq!(lanes.enter(&other, &Queue::Parallel, 5), Entry::Wait);
-    assert!(lanes.ready(&other, 5, "g5").is_empty());
-    assert!(lanes.ready(&id, 3, "f3").is_empty());
+    assert_eq!(lanes.enter(&other, &Queue::Parallel, at(4)), Entry::Start);
+    assert_eq!(lanes.enter(&other, &Queue::Parallel, at(5)), Entry::Wait);
+    assert!(lanes.ready(&other, at(5), "g5").is_empty());
+    assert!(lanes.ready(&id, at(3), "f3").is_empty());
     assert_eq!(lanes.end(&id, None), ["f3"]);
     assert_eq!(lanes.end(&id, None), ["g5"]);
 }
 
 #[test]
 fn one_that_never_reached_the_disk_does_not_hold_up_those_behind_it() {
-    let (lanes, id, queue) = (Lanes::new(10), lane(Some("")), Queue::sequential());
-    assert_eq!(lanes.enter(&id, &queue, 1), Entry::Start);
-    assert_eq!(lanes.enter(&id, &queue, 2), Entry::Wait);
-    assert_eq!(lanes.enter(&id, &queue, 3), Entry::Wait);
-    assert!(lanes.ready(&id, 3, "third").is_empty());
+    let (lanes, id, queue) = (Lanes::new(10, 0), lane(Some("")), Queue::sequential());
+    assert_eq!(lanes.enter(&id, &queue, at(1)), Entry::Start);
+    assert_eq!(lanes.enter(&id, &queue, at(2)), Entry::Wait);
+    assert_eq!(lanes.enter(&id, &queue, at(3)), Entry::Wait);
+    assert!(lanes.ready(&id, at(3), "third").is_empty());
     assert!(lanes.end(&id, None).is_empty());
-    assert_eq!(lanes.leave(&id, 2), ["third"]);
+    assert_eq!(lanes.leave(&id, at(2)), ["third"]);
 }
 #[test]
 fn only_who_holds_a_lane_can_open_it() {
-    let (lanes, id, queue) = (Lanes::new(10), lane(Some("")), Queue::sequential());
-    assert_eq!(lanes.enter(&id, &queue, 1), Entry::Start);
-    assert_eq!(lanes.enter(&id, &queue, 2), Entry::Wait);
-    assert!(lanes.ready(&id, 2, "second").is_empty());
+    let (lanes, id, queue) = (Lanes::new(10, 0), lane(Some("")), Queue::sequential());
+    assert_eq!(lanes.enter(&id, &queue, at(1)), Entry::Start);
+    assert_eq!(lanes.enter(&id, &queue, at(2)), Entry::Wait);
+    assert!(lanes.ready(&id, at(2), "second").is_empty());
     assert!(lanes.end(&id, Some(hold(1, false))).is_empty());
     assert!(lanes.release(&id, 2).is_empty());
     assert!(lanes.is_held_by(&id, 1) && !lanes.is_held_by(&id, 2));
@@ -108,17 +115,153 @@ fn only_who_holds_a_lane_can_open_it() {
 
 #[test]
 fn a_blocked_flow_waits_in_all_its_lanes_and_goes_on_by_the_order_of_arrival() {
-    let (lanes, queue) = (Lanes::new(10), Queue::order_by("/key"));
+    let (lanes, queue) = (Lanes::new(10, 0), Queue::order_by("/key"));
     let (a, b, c) = (lane(Some("a")), lane(Some("b")), lane(Some("c")));
-    assert_eq!(lanes.enter(&a, &queue, 1), Entry::Start);
+    assert_eq!(lanes.enter(&a, &queue, at(1)), Entry::Start);
     assert!(lanes.end(&a, Some(hold(1, true))).is_empty());
     for (id, position, job) in [(&c, 2, "c2"), (&a, 3, "a3"), (&b, 4, "b4")] {
-        assert_eq!(lanes.enter(id, &queue, position), Entry::Wait);
-        assert!(lanes.ready(id, position, job).is_empty());
+        assert_eq!(lanes.enter(id, &queue, at(position)), Entry::Wait);
+        assert!(lanes.ready(id, at(position), job).is_empty());
     }
     assert_eq!(
-        lanes.reenter(&a, &queue, 1, "a1 again"),
+        lanes.reenter(&a, &queue, at(1), "a1 again"),
         ["a1 again", "c2", "b4"]
     );
     assert_eq!(lanes.end(&a, None), ["a3"]);
+}
+
+/// A lane of another flow of an instance.
+fn of(instance: &str, flow: &str) -> LaneId {
+    LaneId {
+        instance: InstanceId::new(instance),
+        flow: FlowKey::new(flow),
+        key: None,
+    }
+}
+
+/// Lets so many come and wait, each ready under its position.
+fn wait(lanes: &Lanes<u64>, id: &LaneId, positions: impl IntoIterator<Item = u64>) {
+    for position in positions {
+        assert_eq!(lanes.enter(id, &Queue::Parallel, at(position)), Entry::Wait);
+        assert!(lanes.ready(id, at(position), position).is_empty());
+    }
+}
+
+/// E50: over all flows of an instance, and by the order in which they came.
+#[test]
+fn no_more_of_an_instance_run_than_its_limit_and_who_came_first_is_first() {
+    let (lanes, a, b) = (Lanes::new(10, 2), of("i", "a"), of("i", "b"));
+    assert_eq!(lanes.enter(&a, &Queue::Parallel, at(1)), Entry::Start);
+    assert_eq!(lanes.enter(&b, &Queue::Parallel, at(2)), Entry::Start);
+    wait(&lanes, &b, [3]);
+    wait(&lanes, &a, [4, 5]);
+    wait(&lanes, &b, [6]);
+    assert_eq!(lanes.end(&a, None), [3]);
+    assert_eq!(lanes.end(&b, None), [4]);
+    assert_eq!(lanes.end(&b, None), [5]);
+    assert_eq!(lanes.end(&a, None), [6]);
+    assert_eq!((lanes.running(), lanes.waiting()), (2, 0));
+}
+
+/// E50: what waits for its instance takes no place of the runner, and keeps no other instance from it.
+#[test]
+fn an_instance_at_its_limit_does_not_stop_another() {
+    let (lanes, busy, other) = (Lanes::new(3, 1), of("busy", "a"), of("other", "a"));
+    assert_eq!(lanes.enter(&busy, &Queue::Parallel, at(1)), Entry::Start);
+    wait(&lanes, &busy, 2..50);
+    assert_eq!(lanes.enter(&other, &Queue::Parallel, at(50)), Entry::Start);
+    assert_eq!((lanes.running(), lanes.waiting()), (2, 48));
+    assert_eq!(lanes.end(&busy, None), [2]);
+    assert!(lanes.end(&other, None).is_empty());
+}
+
+/// A full runner: instances that wait take turns, and none waits for the backlog of another.
+#[test]
+fn instances_that_wait_for_the_runner_take_turns() {
+    let (lanes, busy, other) = (Lanes::new(1, 0), of("busy", "a"), of("other", "a"));
+    assert_eq!(lanes.enter(&busy, &Queue::Parallel, at(1)), Entry::Start);
+    wait(&lanes, &busy, 2..5);
+    wait(&lanes, &other, 5..7);
+    let mut started = Vec::new();
+    let mut last = busy.clone();
+    while let [next] = lanes.end(&last, None)[..] {
+        last = if next < 5 { &busy } else { &other }.clone();
+        started.push(next);
+    }
+    assert_eq!(started, [2, 5, 3, 6, 4]);
+}
+
+/// E50: another limit holds from the moment on at which it is set.
+#[test]
+fn a_higher_limit_starts_what_waits_and_a_lower_one_lets_what_runs_go_on() {
+    let (lanes, id) = (Lanes::new(10, 1), of("i", "a"));
+    assert_eq!(lanes.enter(&id, &Queue::Parallel, at(1)), Entry::Start);
+    wait(&lanes, &id, 2..8);
+    assert_eq!(lanes.limit(&id.instance, Some(3)), [2, 3]);
+    assert!(lanes.limit(&id.instance, Some(1)).is_empty());
+    assert!(lanes.end(&id, None).is_empty());
+    assert!(lanes.end(&id, None).is_empty());
+    assert_eq!(lanes.end(&id, None), [4]);
+    assert_eq!(lanes.limit(&id.instance, Some(0)), [5, 6, 7]);
+    assert!(lanes.limit(&id.instance, None).is_empty());
+    assert_eq!(lanes.running(), 4);
+}
+
+/// E50: what starts beside the lanes has a place of its instance, but none of the runner.
+#[test]
+fn what_waits_in_no_lane_takes_a_place_of_its_instance() {
+    let (lanes, id) = (Lanes::new(10, 2), of("i", "a"));
+    assert_eq!(lanes.enter_instance(&id.instance), Ok(()));
+    assert_eq!(lanes.enter_instance(&id.instance), Ok(()));
+    assert_eq!(lanes.enter_instance(&id.instance), Err(2));
+    assert_eq!(lanes.full_at(&id.instance), Some(2));
+    wait(&lanes, &id, [1, 2]);
+    assert_eq!(lanes.running(), 0);
+    assert_eq!(lanes.leave_instance(&id.instance), [1]);
+    assert_eq!(lanes.full_at(&id.instance), Some(2));
+    assert_eq!(lanes.end(&id, None), [2]);
+    assert!(lanes.leave_instance(&id.instance).is_empty());
+    assert_eq!(lanes.full_at(&id.instance), None);
+}
+
+/// E24, E50: a lane that keeps order keeps it under a limit, and one that is held leaves the place to others.
+#[test]
+fn a_held_lane_takes_no_place_of_its_instance() {
+    let (lanes, queue) = (Lanes::new(10, 1), Queue::order_by("/key"));
+    let (a, b) = (lane(Some("a")), lane(Some("b")));
+    assert_eq!(lanes.enter(&a, &queue, at(1)), Entry::Start);
+    for (id, position, job) in [(&a, 2, "a2"), (&b, 3, "b3"), (&b, 4, "b4")] {
+        assert_eq!(lanes.enter(id, &queue, at(position)), Entry::Wait);
+        assert!(lanes.ready(id, at(position), job).is_empty());
+    }
+    assert_eq!(lanes.end(&a, Some(hold(1, false))), ["b3"]);
+    assert!(lanes.reenter(&a, &queue, at(1), "a1 again").is_empty());
+    assert_eq!(lanes.end(&b, None), ["a1 again"]);
+    assert_eq!(lanes.end(&a, Some(hold(1, true))), [""; 0]);
+    assert_eq!(lanes.release(&a, 1), ["a2"]);
+    assert_eq!(lanes.take(&b, at(4)), Some("b4"));
+    assert!(lanes.end(&a, None).is_empty());
+}
+
+/// E6, E15: also those of a page that is not there yet when the next run comes.
+#[test]
+fn the_pages_of_the_run_that_has_the_turn_stand_in_front_of_the_next_run() {
+    let (lanes, id, queue) = (Lanes::new(10, 0), lane(Some("")), Queue::sequential());
+    let page = |position| Standing {
+        waits_for_turn: false,
+        position,
+    };
+    assert_eq!(lanes.enter(&id, &queue, at(1)), Entry::Start);
+    assert_eq!(lanes.enter(&id, &queue, at(2)), Entry::Wait);
+    assert!(lanes.ready(&id, at(2), "next run").is_empty());
+    assert_eq!(lanes.enter(&id, &queue, page(3)), Entry::Wait);
+    // It is not on disk yet, but it is known.
+    assert!(lanes.end(&id, None).is_empty());
+    assert_eq!(lanes.ready(&id, page(3), "page"), ["page"]);
+    assert_eq!(lanes.enter(&id, &queue, page(4)), Entry::Wait);
+    assert!(lanes.ready(&id, page(4), "slice").is_empty());
+    assert_eq!(lanes.end(&id, Some(hold(3, false))), [""; 0]);
+    assert_eq!(lanes.reenter(&id, &queue, page(3), "again"), ["again"]);
+    assert_eq!(lanes.end(&id, None), ["slice"]);
+    assert_eq!(lanes.end(&id, None), ["next run"]);
 }

@@ -48,6 +48,25 @@ async fn get(outbound: &HttpOutbound, url: &str) -> Result<Response<Bytes>, Outb
 }
 
 #[tokio::test]
+async fn a_request_may_say_how_much_of_an_answer_it_takes() {
+    let (listener, port) = listener().await;
+    let outbound = outbound(&["127.0.0.1"]);
+    let get = async |limit: usize| {
+        let url = format!("http://127.0.0.1:{port}/");
+        let mut request = Request::builder().uri(url).body(Bytes::new()).unwrap();
+        request.extensions_mut().insert(AnswerLimit(limit));
+        outbound.send(request).await.map(Response::into_body)
+    };
+    let asking = async {
+        assert_eq!(get(4).await.unwrap(), "well");
+        assert!(matches!(get(3).await, Err(OutboundError::NoAnswer { .. })));
+        // It takes no more than the client does.
+        assert_eq!(get(usize::MAX).await.unwrap(), "well");
+    };
+    tokio::join!(answers(listener, vec![WELL.to_owned(); 3]), asking);
+}
+
+#[tokio::test]
 async fn what_is_not_public_is_refused_before_a_connection_is_made() {
     let (listener, port) = listener().await;
     for host in [

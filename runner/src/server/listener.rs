@@ -44,7 +44,8 @@ pub enum Stopped {
 /// wait in the backlog of the operating system; [`listen`](super::listen) makes room for many.
 ///
 /// After `stop` no connection is accepted; what has been read, and what is already in a socket,
-/// is answered with `connection: close`; idle connections are closed. After `grace` the
+/// is answered with `connection: close`; idle connections are closed, and whoever still waits for one of `limits.connections` is turned
+/// away unread. After `grace` the
 /// handlers that are left are dropped and their callers get 503; what is then still open a second
 /// later is broken off. Streams without an end, such as server-sent events, last until then
 /// unless their handler ends them. Dropping the future breaks everything off at once.

@@ -11,17 +11,17 @@ use super::Refusal;
 use super::candidate::Candidates;
 use super::text::SignedText;
 
-/// Whether one candidate (or every one, if that is asked for) fits one of the texts under one of the keys.
+/// Whether one candidate (or every one, if that is asked for) fits one of the texts under one of the keys: `signed` holds each key with
+/// the texts that may have been signed with it.
 ///
 /// Every candidate is compared with every text under every key, whether or not one has already fitted.
 pub(super) fn is_proven(
     algorithm: Algorithm,
-    keys: &[Vec<u8>],
-    texts: &[SignedText<'_>],
+    signed: &[(&[u8], Vec<SignedText<'_>>)],
     candidates: &Candidates,
 ) -> Result<bool, Refusal> {
     let mut fitting = vec![Choice::from(0); candidates.values.len()];
-    for key in keys {
+    for (key, texts) in signed {
         for text in texts {
             let fits = comparison(algorithm, key, text)?;
             for (candidate, fitting) in candidates.values.iter().zip(&mut fitting) {

@@ -2,13 +2,15 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sdk::Timestamp;
-use sdk::signature::{Algorithm, Part, Place, SignatureScheme, Source};
+use sdk::signature::{
+    Algorithm, CertificateHash, CertificateSource, Hash, Part, Place, SignatureScheme, Source,
+};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::candidate::encode;
 use super::reading::{Reading, describe, query_of};
-use super::signing::{CannotSign, Signed};
+use super::signing::{CannotSign, CertifiedKey, Signed};
 use super::text::{self, SignedText};
 use super::{Refusal, SignedRequest, algorithm, window};
 
@@ -57,11 +59,56 @@ impl<'a> Draft<'a> {
             }
         }
         for part in &self.scheme.signed {
-            if let Part::FormOrDigest { parameter } = part {
-                self.write_digest(parameter)?;
+            match part {
+                Part::FormOrDigest { parameter } => self.write_digest(parameter)?,
+                // What a sender makes up for each delivery.
+                Part::Value(source) => self.write_missing(source, delivery_id, "delivery id")?,
+                Part::Members { kind, lists } => {
+                    let first = lists.first().map_or("", |list| list.kind.as_str());
+                    let kind = Source::body(format!("/{kind}"));
+                    self.write_missing(&kind, first, "kind of body")?;
+                }
+                _ => {}
             }
         }
         Ok(())
+    }
+
+    /// Writes which certificate is meant, and for whom it is signed unless that stands there already.
+    pub(super) fn write_claim(
+        &mut self,
+        source: &CertificateSource,
+        recipient: &str,
+        url: &str,
+    ) -> Result<(), CannotSign> {
+        self.write(&source.url, url, "URL of the certificate")?;
+        if let Some(place) = &source.recipient {
+            self.write_missing(place, recipient, "recipient")?;
+        }
+        if let CertificateHash::Named { source, names } = &source.hash {
+            let mut names = names.iter();
+            let (name, _) = names
+                .find(|(_, hash)| *hash == Hash::Sha256)
+                .ok_or(CannotSign::NoCertificate)?;
+            self.write(source, name, "name of the hash")?;
+        }
+        Ok(())
+    }
+
+    fn write_missing(
+        &mut self,
+        source: &Source,
+        value: &str,
+        what: &'static str,
+    ) -> Result<(), CannotSign> {
+        let is_there = self
+            .with_request(|reading| reading.value(source))?
+            .is_some();
+        if is_there {
+            Ok(())
+        } else {
+            self.write(source, value, what)
+        }
     }
 
     fn write(
@@ -114,15 +161,23 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    pub(super) fn signature(&self, key: &[u8]) -> Result<Vec<u8>, CannotSign> {
+    pub(super) fn signature(
+        &self,
+        key: &[u8],
+        certified: Option<&CertifiedKey<'_>>,
+    ) -> Result<Vec<u8>, CannotSign> {
         let algorithm = self.scheme.algorithm;
         self.with_request(|reading| {
-            let texts = text::texts(reading)?;
+            let texts = text::texts(reading, key)?;
             let text = texts.first().ok_or(Refusal::Mismatch)?;
             match algorithm {
                 Algorithm::Hmac(hash) => Ok(algorithm::hmac(hash, key, text)?),
                 Algorithm::SecretThenText(hash) => Ok(algorithm::digest(hash, key, text)),
                 Algorithm::Token => Ok(key.to_vec()),
+                Algorithm::Rsa => {
+                    let certified = certified.ok_or(CannotSign::NoCertificate)?;
+                    super::certified::sign(certified, text)
+                }
                 _ => sign_privately(algorithm, key, text),
             }
         })

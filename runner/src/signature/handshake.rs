@@ -10,7 +10,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 
 use super::reading::Reading;
 use super::text::{SignedText, is_form};
-use super::{SignedRequest, algorithm, key, verify};
+use super::{Certificate, SignedRequest, VerifyKeys, algorithm, allowed_url, key, verify};
 
 /// What is needed to answer handshakes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,6 +19,8 @@ pub struct HandshakeKeys<'a> {
     pub signing: &'a [Secret],
     /// The verify tokens that the customer chose (Meta). They travel in URLs, so a signing secret must not be one.
     pub tokens: &'a [Secret],
+    /// The certificate that the request names, for schemes that have one.
+    pub certificate: Option<&'a Certificate>,
 }
 
 /// The answer to a handshake. No execution starts, and nothing is queued.
@@ -45,6 +47,11 @@ pub enum HandshakeOutcome {
     ///
     /// Whoever asks first can bring it; so accept it only where the customer expects it.
     SecretBrought(Secret),
+    /// The endpoint is verified once this URL has been called by GET and has answered well; until then the sender must be told to ask
+    /// again. A token stands in the URL.
+    Call(Secret),
+    /// The sender says that it will send no more.
+    Ended,
     /// The guard did not let it pass; the response says no more than that.
     Refused,
 }
@@ -66,11 +73,11 @@ pub fn answer_handshake(
     let (response, outcome) = match pass(handshake, provider, keys, &reading, now)? {
         Passage::Free => {
             let response = respond(handshake, &reading, None)?;
-            (response, HandshakeOutcome::Verified)
+            (response, passed(handshake, &reading))
         }
         Passage::SignedWith(secret) => {
             let response = respond(handshake, &reading, Some(secret))?;
-            (response, HandshakeOutcome::Verified)
+            (response, passed(handshake, &reading))
         }
         Passage::Brought(secret) => {
             let response = respond(handshake, &reading, None)?;
@@ -78,12 +85,35 @@ pub fn answer_handshake(
         }
         Passage::Refused(status) => (empty(status), HandshakeOutcome::Refused),
     };
+    let response = match outcome {
+        HandshakeOutcome::Refused if response.status().is_success() => {
+            empty(StatusCode::UNAUTHORIZED)
+        }
+        _ => response,
+    };
     Some(HandshakeAnswer {
         response,
         handshake: handshake.name.clone(),
         provider: provider.name.clone(),
         outcome,
     })
+}
+
+/// What a handshake comes to that its guard let pass.
+fn passed(handshake: &Handshake, reading: &Reading<'_>) -> HandshakeOutcome {
+    if handshake.ends {
+        return HandshakeOutcome::Ended;
+    }
+    let Reply::Call { url, allowed } = &handshake.reply else {
+        return HandshakeOutcome::Verified;
+    };
+    let written = reading.value(url).ok().flatten().unwrap_or_default();
+    let is_safe = handshake.guard == Guard::Signature && allowed_url(allowed, &written).is_some();
+    if is_safe {
+        HandshakeOutcome::Call(Secret::new(written))
+    } else {
+        HandshakeOutcome::Refused
+    }
 }
 
 /// What became of a handshake at its guard.
@@ -105,8 +135,11 @@ fn pass<'a>(
         Guard::Open => Some(Passage::Free),
         Guard::Signature => {
             let signs = |secret: &&Secret| {
-                let secret = std::slice::from_ref(*secret);
-                verify(&provider.scheme, secret, reading.request, now).is_ok()
+                let keys = VerifyKeys {
+                    secrets: std::slice::from_ref(*secret),
+                    certificate: keys.certificate,
+                };
+                verify(&provider.scheme, keys, reading.request, now).is_ok()
             };
             keys.signing.iter().find(signs).map(Passage::SignedWith)
         }
@@ -181,6 +214,7 @@ fn respond(
     let mut response = empty(StatusCode::OK);
     match &handshake.reply {
         Reply::Status(status) => *response.status_mut() = *status,
+        Reply::Call { .. } => {}
         Reply::Text(source) => {
             let value = reading.value(source).ok().flatten()?;
             let headers = response.headers_mut();

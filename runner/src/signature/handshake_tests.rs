@@ -16,6 +16,7 @@ fn answer(provider: &Provider, message: &Message) -> Option<HandshakeAnswer> {
     let keys = HandshakeKeys {
         signing: &signing,
         tokens: &tokens,
+        certificate: None,
     };
     answer_handshake(provider, keys, &message.request(), now())
 }
@@ -180,6 +181,7 @@ fn w41_signed_questions_are_answered_only_when_they_are_signed() {
             let keys = HandshakeKeys {
                 signing: &signing,
                 tokens: &[],
+                certificate: None,
             };
             let answer = answer_handshake(&provider, keys, &message.request(), now()).unwrap();
             assert_eq!(answer.response.body(), r#"{"type":1}"#);
@@ -257,6 +259,7 @@ fn w41_meta_is_answered_only_with_the_verify_token() {
     let keys = HandshakeKeys {
         signing: &[],
         tokens: &blank,
+        certificate: None,
     };
     let refused = answer_handshake(&provider, keys, &ask("").request(), now()).unwrap();
     assert_eq!(refused.outcome, HandshakeOutcome::Refused);
@@ -270,6 +273,7 @@ fn w41_asana_brings_its_secret_once_and_never_another() {
         let keys = HandshakeKeys {
             signing,
             tokens: &[],
+            certificate: None,
         };
         answer_handshake(&provider, keys, &bring(secret).request(), now()).unwrap()
     };

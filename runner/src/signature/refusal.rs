@@ -23,7 +23,7 @@ pub enum Refusal {
     },
     /// The scheme needs code that was left out of this build.
     #[error(
-        "Ed25519 and ECDSA are not in this build; enable the feature `asymmetric-signatures` of `runner`"
+        "signatures by a private key are not in this build; enable the feature `asymmetric-signatures` of `runner`"
     )]
     NotBuiltIn,
     /// Something that must be there is not, or is empty.
@@ -57,6 +57,29 @@ pub enum Refusal {
     /// The signature would not cover the body.
     #[error("the body is neither a form nor covered by a digest in the URL")]
     UncoveredBody,
+    /// It is meant for somebody else.
+    #[error(
+        "the {what} is none of the secrets; fill in the config variable with what the sender shows"
+    )]
+    WrongRecipient {
+        /// Where it stands for whom it is meant.
+        what: String,
+    },
+    /// The certificate stands where none may be fetched.
+    #[error("the {what} is no address at which the sender keeps its certificates")]
+    UrlNotAllowed {
+        /// What holds the URL.
+        what: String,
+    },
+    /// Nobody fetched the certificate.
+    #[error("the certificate that it names was not fetched")]
+    NoCertificate,
+    /// The certificate proves nothing.
+    #[error("the certificate {reason}")]
+    UnusableCertificate {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// No signature fits any of the secrets.
     #[error(
         "the signature does not fit; check that the secret, and the public URL if it is signed, are those that the sender knows"

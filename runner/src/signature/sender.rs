@@ -7,7 +7,27 @@ use sdk::signature::{Algorithm, Encoding, Place, Provider, SecretForm, Signature
 use sdk::{Secret, Timestamp};
 use serde_json::Value;
 
-use super::{CannotSign, Refusal, SignedRequest, Verified, public_secret, sign, verify};
+use super::{
+    CannotSign, Certificate, CertifiedKey, Refusal, SignedRequest, SigningKeys, Verified,
+    VerifyKeys, public_secret, sign, verify,
+};
+
+/// The certificate by which a test is a sender, the key that it is for, and the authority that issued it. They serve nothing else.
+pub(super) const SENDER: &str = include_str!("../../../testing/src/certificates/sender.pem");
+pub(super) const SENDER_KEY: &[u8] =
+    include_bytes!("../../../testing/src/certificates/sender.key.pem");
+const AUTHORITY: &[u8] = include_bytes!("../../../testing/src/certificates/authority.pem");
+
+/// Where the certificate of a scheme stands in these tests.
+pub(super) fn certificate_url(scheme: &SignatureScheme) -> Option<String> {
+    let source = scheme.certificate.as_ref()?;
+    source.allowed.example("throw-away")
+}
+
+/// Reads a certificate; the authority of these tests is trusted.
+pub(super) fn certificate(url: &str, file: &str) -> Certificate {
+    Certificate::read(url, file.as_bytes(), &[AUTHORITY.into()]).unwrap()
+}
 
 /// A whole second, so that the limits of every unit can be met exactly.
 pub(super) fn now() -> Timestamp {
@@ -34,7 +54,7 @@ impl Message {
 
     /// A JSON message in which every scheme finds its place.
     pub(super) fn order() -> Self {
-        let body = r#"{"value":[{"item":"widget"},{"item":"gizmo"}],"webhookTimestamp":1}"#;
+        let body = r#"{"value":[{"item":"widget"},{"item":"gizmo"}],"webhookTimestamp":1,"Message":"a widget"}"#;
         let mut message = Self::new(Method::POST, "https://hooks.example/trigger/abc?x=1", body);
         message.set("content-type", "application/json");
         message
@@ -66,7 +86,15 @@ impl Message {
         secret: &Secret,
         at: Timestamp,
     ) -> Result<Self, CannotSign> {
-        let signed = sign(scheme, secret, &self.request(), at, "delivery-1")?;
+        let url = certificate_url(scheme);
+        let keys = SigningKeys {
+            secret,
+            certified: url.as_deref().map(|url| CertifiedKey {
+                url,
+                private_key: SENDER_KEY,
+            }),
+        };
+        let signed = sign(scheme, keys, &self.request(), at, "delivery-1")?;
         for (name, value) in signed.headers {
             self.headers.insert(name, value);
         }
@@ -81,7 +109,24 @@ impl Message {
         secrets: &[Secret],
         at: Timestamp,
     ) -> Result<Verified, Refusal> {
-        verify(scheme, secrets, &self.request(), at)
+        let url = certificate_url(scheme);
+        let certificate = url.map(|url| certificate(&url, SENDER));
+        self.verify_under(certificate.as_ref(), scheme, secrets, at)
+    }
+
+    /// As [`verify`](Self::verify), under another certificate.
+    pub(super) fn verify_under(
+        &self,
+        certificate: Option<&Certificate>,
+        scheme: &SignatureScheme,
+        secrets: &[Secret],
+        at: Timestamp,
+    ) -> Result<Verified, Refusal> {
+        let keys = VerifyKeys {
+            secrets,
+            certificate,
+        };
+        verify(scheme, keys, &self.request(), at)
     }
 
     /// The message with its signature changed in place.
@@ -173,6 +218,14 @@ pub(super) fn signed(scheme: &SignatureScheme) -> (Message, Secret, Secret) {
     (message, public_secret(scheme, &right).unwrap(), wrong)
 }
 
+/// Whether a refusal means that the message is not for the one who knows the secret.
+pub(super) fn is_for_another(verified: &Result<Verified, Refusal>) -> bool {
+    matches!(
+        verified,
+        Err(Refusal::Mismatch | Refusal::WrongRecipient { .. })
+    )
+}
+
 /// Every sender that this build can verify.
 pub(super) fn providers() -> Vec<Provider> {
     let mut providers = sdk::signature::providers::all();
@@ -183,5 +236,8 @@ pub(super) fn providers() -> Vec<Provider> {
 }
 
 pub(super) fn is_asymmetric(scheme: &SignatureScheme) -> bool {
-    matches!(scheme.algorithm, Algorithm::Ed25519 | Algorithm::EcdsaP256)
+    matches!(
+        scheme.algorithm,
+        Algorithm::Ed25519 | Algorithm::EcdsaP256 | Algorithm::Rsa
+    )
 }

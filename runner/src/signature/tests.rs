@@ -5,11 +5,18 @@ use sdk::signature::{Hash, Part, Place, SignatureScheme, Source, TimeUnit, provi
 use sdk::time::{millis, seconds};
 use sdk::{Secret, Timestamp};
 
-use super::sender::{Change, Message, decoded, encoded, now, providers as senders, signed};
+use super::sender::{
+    Change, Message, decoded, encoded, is_for_another, now, providers as senders, signed,
+};
 use super::{CannotSign, Refusal};
 
 fn covers_body(scheme: &SignatureScheme) -> bool {
-    let covers = |part: &Part| matches!(part, Part::Body | Part::FormOrDigest { .. });
+    let covers = |part: &Part| {
+        matches!(
+            part,
+            Part::Body | Part::BodySum | Part::Members { .. } | Part::FormOrDigest { .. }
+        )
+    };
     scheme.signed.iter().any(covers)
 }
 
@@ -27,8 +34,8 @@ fn w42_what_is_signed_is_verified_for_every_sender() {
             "{}",
             provider.name
         );
-        let refusal = message.verify(&provider.scheme, &[wrong], now());
-        assert_eq!(refusal, Err(Refusal::Mismatch), "{}", provider.name);
+        let refused = message.verify(&provider.scheme, &[wrong], now());
+        assert!(is_for_another(&refused), "{}", provider.name);
     }
 }
 
@@ -45,8 +52,8 @@ fn w41_a_secret_can_be_changed_without_a_gap() {
             let verified = message.verify(&provider.scheme, &secrets, now());
             assert!(verified.is_ok(), "{}: {verified:?}", provider.name);
         }
-        let refusal = message.verify(&provider.scheme, &[wrong, blank], now());
-        assert_eq!(refusal, Err(Refusal::Mismatch), "{}", provider.name);
+        let refused = message.verify(&provider.scheme, &[wrong, blank], now());
+        assert!(is_for_another(&refused), "{}", provider.name);
     }
 }
 
@@ -347,9 +354,11 @@ fn w41_without_the_feature_asymmetric_schemes_are_refused_with_a_sentence() {
             .with("webhook-timestamp", "1")
             .with("webhook-id", "1")
             .with("x-twilio-email-event-webhook-signature", "AAAA")
-            .with("x-twilio-email-event-webhook-timestamp", "1");
+            .with("x-twilio-email-event-webhook-timestamp", "1")
+            .with("paypal-auth-algo", "SHA256withRSA")
+            .with("paypal-transmission-sig", "AAAA");
         let key = super::sender::secret(&provider.scheme, 7);
-        let refusal = message.verify(&provider.scheme, &[key], now());
+        let refusal = message.verify_under(None, &provider.scheme, &[key], now());
         assert_eq!(refusal, Err(Refusal::NotBuiltIn), "{}", provider.name);
     }
 }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use http::header::CONTENT_TYPE;
-use sdk::signature::{Part, UrlForm};
+use sdk::signature::{MemberList, Part, UrlForm};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -15,16 +16,21 @@ use super::reading::Reading;
 #[derive(Clone)]
 pub(super) struct SignedText<'a>(pub(super) Vec<Cow<'a, [u8]>>);
 
-/// The texts that may have been signed: one for each spelling of the URL.
-pub(super) fn texts<'a>(reading: &Reading<'a>) -> Result<Vec<SignedText<'a>>, Refusal> {
+/// The texts that may have been signed with this key: one for each spelling of the URL.
+pub(super) fn texts<'a>(reading: &Reading<'a>, key: &[u8]) -> Result<Vec<SignedText<'a>>, Refusal> {
     let mut urls = spellings(reading.scheme.url_form, reading.request.url);
     if !reading.scheme.signed.contains(&Part::Url) {
         urls.truncate(1);
     }
-    urls.into_iter().map(|url| text(reading, url)).collect()
+    let texts = urls.into_iter().map(|url| text(reading, url, key));
+    texts.collect()
 }
 
-fn text<'a>(reading: &Reading<'a>, url: Cow<'a, str>) -> Result<SignedText<'a>, Refusal> {
+fn text<'a>(
+    reading: &Reading<'a>,
+    url: Cow<'a, str>,
+    key: &[u8],
+) -> Result<SignedText<'a>, Refusal> {
     let mut pieces = Vec::new();
     let mut url = Some(url);
     for part in &reading.scheme.signed {
@@ -42,6 +48,14 @@ fn text<'a>(reading: &Reading<'a>, url: Cow<'a, str>) -> Result<SignedText<'a>, 
             Part::Timestamp => Cow::Owned(reading.timestamp()?.into_bytes()),
             Part::Body => Cow::Borrowed(reading.request.body),
             Part::Text(text) => Cow::Borrowed(text.as_bytes()),
+            Part::BodySum => {
+                let mut sum = flate2::Crc::new();
+                sum.update(reading.request.body);
+                Cow::Owned(sum.sum().to_string().into_bytes())
+            }
+            Part::Secret => Cow::Owned(key.to_vec()),
+            Part::Value(source) => Cow::Owned(reading.required(source)?.into_bytes()),
+            Part::Members { kind, lists } => Cow::Owned(members(reading, kind, lists)?),
             Part::FormOrDigest { parameter } => Cow::Owned(form_or_digest(reading, parameter)?),
             _ => {
                 return Err(Refusal::Malformed {
@@ -53,6 +67,36 @@ fn text<'a>(reading: &Reading<'a>, url: Cow<'a, str>) -> Result<SignedText<'a>, 
         pieces.push(piece);
     }
     Ok(SignedText(pieces))
+}
+
+/// AWS SNS's rule; see [`Part::Members`].
+fn members(reading: &Reading<'_>, kind: &str, lists: &[MemberList]) -> Result<Vec<u8>, Refusal> {
+    let missing = |name: &str| Refusal::Missing {
+        what: format!("text `{name}` in the JSON body"),
+    };
+    let found = |name: &str| {
+        let value = reading.json().and_then(|body| body.get(name));
+        value.and_then(Value::as_str)
+    };
+    let known = found(kind).ok_or_else(|| missing(kind))?;
+    let list = lists.iter().find(|list| list.kind == known);
+    let list = list.ok_or_else(|| Refusal::Malformed {
+        what: format!("text `{kind}` in the JSON body"),
+        reason: "is of a kind that this sender does not sign",
+    })?;
+    let mut text = String::new();
+    for name in &list.names {
+        match found(name) {
+            Some(value) => {
+                for piece in [name, "\n", value, "\n"] {
+                    text.push_str(piece);
+                }
+            }
+            None if list.optional.contains(name) => {}
+            None => return Err(missing(name)),
+        }
+    }
+    Ok(text.into_bytes())
 }
 
 /// Twilio's rule; see [`Part::FormOrDigest`].

@@ -67,6 +67,7 @@ cases! {
         executions_are_listed_newest_first_and_then_by_id,
         a_list_goes_on_after_its_cursor_without_gap_or_repeat,
         every_filter_picks_its_executions,
+        what_a_retry_gives_way_to_is_found,
         unfinished_executions_come_in_order_of_position,
         the_last_position_outlives_its_execution,
         instances_are_kept_replaced_and_erased;
@@ -76,6 +77,7 @@ cases! {
         a_removed_key_begins_anew_above_its_last_version,
         states_come_in_the_order_of_their_keys,
         the_size_of_the_state_counts_keys_and_values_but_no_executions,
+        a_commit_beyond_the_limit_of_the_state_is_refused,
         clearing_takes_one_owner_or_all,
         erasing_an_instance_takes_state_and_ticks_but_no_executions,
         a_tick_is_claimed_once_and_in_order;

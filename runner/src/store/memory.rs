@@ -17,8 +17,8 @@ use super::{
     StateChange, Store, StoreResult, Write,
 };
 use crate::record::{
-    Execution, LogRecord, StateEntry, StateKey, Status, StepRecord, StoredAnswer, StoredOutput,
-    StoredPayload,
+    Execution, InvokedBy, LogRecord, ResultType, StateEntry, StateKey, Status, StepRecord,
+    StoredAnswer, StoredOutput, StoredPayload,
 };
 
 /// A store in memory: what it holds goes with it. Clones share what they hold.
@@ -58,6 +58,8 @@ struct Row {
 struct Kept {
     value: Option<serde_json::Value>,
     version: u64,
+    /// How many bytes the value takes with its key.
+    size: u64,
 }
 
 impl MemoryStore {
@@ -116,6 +118,8 @@ impl Tables {
                     row.execution.dead_letter = dead;
                 }
             }
+            // It was kept before anything was done.
+            Write::StateLimit { .. } => {}
             Write::Prune(prune) => drop(self.prune(prune)),
         }
     }
@@ -190,17 +194,21 @@ impl Tables {
         execution.error = finish.error;
         execution.caller_error = finish.caller_error;
         execution.dead_letter = finish.dead_letter;
+        execution.canceled_by = finish.canceled_by;
         row.output = finish.output;
         let key = (execution.position, finish.id);
         self.unfinished.remove(&key);
     }
 
     fn change_state(&mut self, change: StateChange) {
+        let size = change.size();
         let kept = self.states.entry(change.key).or_insert(Kept {
             value: None,
             version: 0,
+            size: 0,
         });
         kept.value = change.value;
+        kept.size = size;
         kept.version += 1;
     }
 
@@ -212,9 +220,18 @@ impl Tables {
                 .is_none_or(|(scope, owner)| key.scope == *scope && key.owner == *owner);
             if key.instance == clear.instance && of_owner && kept.value.is_some() {
                 kept.value = None;
+                kept.size = 0;
                 kept.version += 1;
             }
         }
+    }
+
+    fn state_size(&self, instance: &InstanceId) -> u64 {
+        let lasting = self
+            .states
+            .iter()
+            .filter(|(key, _)| key.instance == *instance && key.scope != StateScope::Execution);
+        lasting.map(|(_, kept)| kept.size).sum()
     }
 
     fn erase_instance(&mut self, id: &InstanceId) {
@@ -272,6 +289,15 @@ fn fits(filter: &ExecutionFilter, execution: &Execution) -> bool {
             .as_ref()
             .is_none_or(|first| execution.first.as_ref() == Some(first))
         && (!filter.dead_letters || execution.dead_letter)
+        && filter
+            .superseding
+            .as_ref()
+            .is_none_or(|(unique_id, position)| {
+                execution.unique_id.as_ref() == Some(unique_id)
+                    && execution.position > *position
+                    && !matches!(execution.invoked_by, InvokedBy::Replay | InvokedBy::Retry)
+                    && execution.result != Some(ResultType::CanceledAsDuplicate)
+            })
 }
 
 impl Store for MemoryStore {
@@ -423,22 +449,7 @@ impl Store for MemoryStore {
     }
 
     fn state_size<'a>(&'a self, instance: &'a InstanceId) -> BoxFuture<'a, StoreResult<u64>> {
-        self.read(|tables| {
-            let lasting = tables.states.iter().filter(|(key, kept)| {
-                key.instance == *instance
-                    && key.scope != StateScope::Execution
-                    && kept.value.is_some()
-            });
-            lasting
-                .map(|(key, kept)| {
-                    key.key.len()
-                        + kept
-                            .value
-                            .as_ref()
-                            .map_or(0, |value| value.to_string().len())
-                })
-                .sum::<usize>() as u64
-        })
+        self.read(|tables| tables.state_size(instance))
     }
 
     fn instances(&self) -> BoxFuture<'_, StoreResult<Vec<Arc<InstanceRecord>>>> {

@@ -54,6 +54,8 @@ points! {
     Deployed => "deployed",
     /// The removal of an instance begins.
     Remove => "remove",
+    /// A removed instance is kept until it is erased.
+    Removed => "removed",
     /// An instance is erased.
     Erase => "erase",
     /// An instance is paused.

@@ -33,6 +33,15 @@ pub(super) fn unavailable(text: &str, seconds: u64) -> Answer {
     answer
 }
 
+/// Answers 429: it was refused for how much the sender asks, and may be asked again in a second.
+pub(super) fn come_later(text: &str) -> Answer {
+    let mut answer = error(StatusCode::TOO_MANY_REQUESTS, text);
+    answer
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from(1_u64));
+    answer
+}
+
 /// Answers 200 `{"executionId": …}` (W20).
 pub(super) fn accepted(id: &ExecutionId) -> Answer {
     let mut answer = Response::new(default_body(id));

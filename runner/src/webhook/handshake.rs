@@ -12,6 +12,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::Ingress;
 use super::answer::{self, Answer};
+use super::certificates::Caller;
 use super::received::Received;
 use crate::instance::{Instance, InstanceStatus, Verification};
 use crate::signature::{HandshakeAnswer, HandshakeKeys, HandshakeOutcome, answer_handshake};
@@ -35,6 +36,41 @@ impl Ingress {
         Box::pin(self.answer_handshake(received, provider, &signing)).await
     }
 
+    /// Fetches the certificate by which a request is to be verified, if all else of it is right. If it cannot be had, the sender is told
+    /// to try again: it is neither accepted nor refused.
+    pub(super) async fn find_certificate(
+        &self,
+        received: &mut Received,
+    ) -> Result<(), Box<Answer>> {
+        let ports = self.ports();
+        let wanted = received.certificate_url(ports.clock.now(), &ports.public_url);
+        let Some((source, url)) = wanted else {
+            return Ok(());
+        };
+        let caller = self.caller(received);
+        match self.certificates.find(caller, source, &url).await {
+            Ok(certificate) => {
+                received.certificate = Some(certificate);
+                Ok(())
+            }
+            Err(fault) => {
+                let (instance, flow) = (received.instance.id.as_str(), received.flow.options.key);
+                tracing::warn!(instance, flow, %fault, "a certificate could not be had");
+                let text = "The signature of the request cannot be checked now; try again later.";
+                Err(Box::new(answer::unavailable(text, 10)))
+            }
+        }
+    }
+
+    fn caller<'a>(&'a self, received: &'a Received) -> Caller<'a> {
+        let ports = self.ports();
+        Caller {
+            clock: &*ports.clock,
+            outbound: &*ports.outbound,
+            endpoint: &received.endpoint,
+        }
+    }
+
     async fn answer_handshake(
         &self,
         received: &Received,
@@ -47,6 +83,7 @@ impl Ingress {
         let keys = HandshakeKeys {
             signing,
             tokens: &tokens,
+            certificate: received.certificate.as_deref(),
         };
         let url = received.url(&ports.public_url);
         let answer = answer_handshake(provider, keys, &received.signed_request(&url), now)?;
@@ -80,6 +117,25 @@ impl Ingress {
                         return Some(answer::unavailable(text, 5));
                     }
                 }
+            }
+            HandshakeOutcome::Call(url) => {
+                let call = self.certificates.call(self.caller(received), url.expose());
+                if let Err(fault) = call.await {
+                    tracing::warn!(instance, flow, handshake, %fault, "a handshake could not be confirmed");
+                    let text = "The subscription cannot be confirmed now; try again later.";
+                    return Some(answer::unavailable(text, 10));
+                }
+                self.note(received, &answer, now).await;
+            }
+            HandshakeOutcome::Ended => {
+                tracing::warn!(
+                    instance,
+                    flow,
+                    handshake,
+                    "{} sends no more to this endpoint; subscribe again if that was not meant",
+                    answer.provider
+                );
+                return Some(answer.response);
             }
             HandshakeOutcome::Verified => self.note(received, &answer, now).await,
         }

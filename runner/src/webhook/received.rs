@@ -7,7 +7,7 @@ use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, StatusCode, request};
 use sdk::integration::FlowParts;
 use sdk::options::Security;
-use sdk::signature::Provider;
+use sdk::signature::{CertificateSource, Provider};
 use sdk::trigger::{TriggerKind, WebhookTrigger};
 use sdk::{Body, Payload, Secret, Timestamp};
 use subtle::ConstantTimeEq as _;
@@ -17,7 +17,7 @@ use super::routing::Begun;
 use crate::decode::{BodyLimits, JsonAs, read_body_as, read_query};
 use crate::envelope::content_encoding;
 use crate::instance::{Instance, InstanceStatus};
-use crate::signature::{SignedRequest, verify};
+use crate::signature::{Certificate, SignedRequest, VerifyKeys, certificate_url, verify};
 
 /// A request at an endpoint that exists.
 pub(super) struct Received {
@@ -30,6 +30,8 @@ pub(super) struct Received {
     pub(super) request: Request<Bytes>,
     /// What was done of it before its flow was known.
     pub(super) begun: Begun,
+    /// The certificate by which it is to be verified, if it names one.
+    pub(super) certificate: Option<Arc<Certificate>>,
 }
 
 /// What the caller asks for of the answer (W23, W25).
@@ -96,7 +98,11 @@ impl Received {
             return Ok(());
         };
         let url = self.url(public_url);
-        match verify(&provider.scheme, &secrets, &self.signed_request(&url), now) {
+        let keys = VerifyKeys {
+            secrets: &secrets,
+            certificate: self.certificate.as_deref(),
+        };
+        match verify(&provider.scheme, keys, &self.signed_request(&url), now) {
             Ok(_) => Ok(()),
             Err(refusal) => {
                 tracing::warn!(flow = self.flow.options.key, %refusal, "a signature was refused");
@@ -104,6 +110,29 @@ impl Received {
                 Err(Box::new(answer::error(StatusCode::UNAUTHORIZED, text)))
             }
         }
+    }
+
+    /// Says whether its sender signs under a certificate that the request names.
+    pub(super) fn names_certificate(&self) -> bool {
+        matches!(
+            &self.flow.options.trigger,
+            TriggerKind::Webhook(WebhookTrigger::Signed { provider, .. })
+                if provider.scheme.certificate.is_some()
+        )
+    }
+
+    /// Returns the certificate that it names and that may be fetched, if all else of it is right. What is wrong, the check of the
+    /// signature finds again.
+    pub(super) fn certificate_url(
+        &self,
+        now: Timestamp,
+        public_url: &str,
+    ) -> Option<(&CertificateSource, String)> {
+        let (provider, secrets) = self.signing()?;
+        let url = self.url(public_url);
+        let request = self.signed_request(&url);
+        let url = certificate_url(&provider.scheme, &secrets, &request, now).ok()??;
+        Some((provider.scheme.certificate.as_ref()?, url))
     }
 
     /// Returns who signs the request and the secrets by which it is verified: those of the config variables, or the one that the sender
@@ -271,7 +300,7 @@ pub(super) fn check_open(instance: &Instance) -> Result<(), Box<Answer>> {
             "This instance is not deployed; try again later.",
             60,
         ))),
-        InstanceStatus::Removing => Err(Box::new(answer::error(
+        InstanceStatus::Removing | InstanceStatus::Removed => Err(Box::new(answer::error(
             StatusCode::NOT_FOUND,
             "There is no endpoint at this URL.",
         ))),

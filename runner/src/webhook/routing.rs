@@ -79,6 +79,7 @@ impl Ingress {
                     fragment,
                     request,
                     begun: Begun::default(),
+                    certificate: None,
                 });
             }
             (Listener::Instance(place), Layout::PerInstance(routed_by))
@@ -150,15 +151,16 @@ impl Ingress {
 
     /// Lets a routing flow decide, once its own checks are passed.
     async fn ask(&self, asking: Asking, router: &Arc<FlowParts>) -> Result<Received, Box<Answer>> {
-        let asked = Received {
+        let mut asked = Received {
             instance: Arc::clone(&asking.place),
             flow: Arc::clone(router),
             endpoint: asking.endpoint.clone(),
             fragment: asking.fragment.clone(),
             request: asking.request.clone(),
             begun: Begun::default(),
+            certificate: None,
         };
-        if let Some(answer) = self.check(&asked).await? {
+        if let Some(answer) = self.check(&mut asked).await? {
             return Err(Box::new(answer));
         }
         let body = read_request_body(&asking.request, &self.engine.body_limits(), JsonAs::Value)?;
@@ -282,6 +284,7 @@ impl Ingress {
                     fragment: asking.fragment,
                     request: asking.request,
                     begun,
+                    certificate: None,
                 });
             }
             Err(lost) => lost,

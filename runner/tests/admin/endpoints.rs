@@ -57,6 +57,7 @@ async fn instances_show_the_url_that_all_share_and_a_customer_has_one_instance()
     let acme = deploy(&customer("acme")).await.expect(201);
     let mut patient = customer("globex");
     patient["rate_per_second"] = json!(7);
+    patient["concurrency"] = json!(3);
     let globex = deploy(&patient).await.expect(201);
     let urls = acme["webhook_urls"].as_object().unwrap();
     assert_eq!(urls["greet"], urls["leaks"], "W5");
@@ -65,6 +66,11 @@ async fn instances_show_the_url_that_all_share_and_a_customer_has_one_instance()
     assert_eq!(
         (&acme["rate_per_second"], &globex["rate_per_second"]),
         (&json!(0), &json!(7))
+    );
+    assert_eq!(
+        (&acme["concurrency"], &globex["concurrency"]),
+        (&json!(0), &json!(3)),
+        "E50"
     );
     let refused = deploy(&customer("acme")).await.expect(409);
     let error = text(&refused["error"]);

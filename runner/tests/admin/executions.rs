@@ -254,11 +254,16 @@ async fn a_replay_of_many_must_say_which() {
 async fn what_cannot_be_replayed_of_many_says_why() {
     let server = Server::start().await;
     let id = server.deploy().await;
-    let bulk = server.post(BULK, json!({"flow": "subscribes"})).await;
-    let bulk = bulk.expect(200);
+    let removed = server.deploy().await;
+    let path = format!("/api/instances/{removed}");
+    server.delete(&path).await.expect(200);
+    let which = json!({"instance": removed, "flow": "subscribes"});
+    let bulk = server.post(BULK, which).await.expect(200);
     assert_eq!(bulk["replayed"], 0);
-    let why = text(&bulk["items"][0]["error"]);
-    assert!(why.contains("lifecycle function"), "{why}");
+    for item in items(&bulk["items"]) {
+        let why = text(&item["error"]);
+        assert!(why.ends_with("its instance is removed"), "{why}");
+    }
 
     let first = server.begin(&id, "fails").await;
     server.ended(&first).await;

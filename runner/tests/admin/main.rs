@@ -16,6 +16,8 @@ mod flows;
 #[cfg(test)]
 mod instances;
 #[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod openapi;
@@ -23,5 +25,7 @@ mod openapi;
 mod probes;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod senders;
 #[cfg(test)]
 mod store;

@@ -25,7 +25,7 @@ fn chunked(chunks: &str) -> String {
 }
 
 async fn call(limits: Limits) -> Caller {
-    Server::start(echo(), limits).await.call().await
+    Server::start(echo(), limits).call().await
 }
 
 #[tokio::test]
@@ -219,7 +219,7 @@ impl Handler for Generous {
 
 #[tokio::test]
 async fn a_handler_can_set_another_limit() {
-    let server = Server::start(Generous, small()).await;
+    let server = Server::start(Generous, small());
     let mut caller = server.call().await;
     caller.send(post("/large", "01234567890123456789")).await;
     assert_eq!(caller.answer().await.status, 200);
@@ -236,7 +236,7 @@ async fn a_body_is_handed_on_whole() {
         let is_whole = request.body() == expected.as_bytes();
         async move { text(is_whole.to_string()) }
     });
-    let server = Server::start(handler, Limits::default()).await;
+    let server = Server::start(handler, Limits::default());
     let mut caller = server.call().await;
     caller.send(post("/", &body)).await;
     assert_eq!(caller.answer().await.body, "true");

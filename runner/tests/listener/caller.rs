@@ -55,15 +55,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) async fn start(handler: impl Handler, limits: Limits) -> Self {
-        Self::start_with_grace(handler, limits, PATIENCE).await
+    pub(crate) fn start(handler: impl Handler, limits: Limits) -> Self {
+        Self::start_with_grace(handler, limits, PATIENCE)
     }
 
-    pub(crate) async fn start_with_grace(
-        handler: impl Handler,
-        limits: Limits,
-        grace: Duration,
-    ) -> Self {
+    pub(crate) fn start_with_grace(handler: impl Handler, limits: Limits, grace: Duration) -> Self {
         let listener = TcpListener::from_std(listen("127.0.0.1:0").unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();

@@ -24,7 +24,7 @@ async fn a_caller_that_half_closes_gets_its_answer() {
             text(describe(&request))
         }
     });
-    let server = Server::start(handler, Limits::default()).await;
+    let server = Server::start(handler, Limits::default());
     let mut caller = server.call().await;
     caller.send(post("/", "all")).await;
     caller.half_close().await;
@@ -49,7 +49,7 @@ async fn a_handler_ends_though_its_caller_has_left() {
                 text("")
             }
         });
-        let server = Server::start(handler, Limits::default()).await;
+        let server = Server::start(handler, Limits::default());
         let mut caller = server.call().await;
         caller.send(post("/", "all")).await;
         assert_eq!(in_time(tales.recv()).await, Some("entered"));
@@ -64,7 +64,7 @@ async fn a_handler_ends_though_its_caller_has_left() {
 
 #[tokio::test]
 async fn a_crowd_that_nobody_accepts_yet_is_connected_and_answered_in_the_end() {
-    let server = Server::start(echo(), Limits::default()).await;
+    let server = Server::start(echo(), Limits::default());
     // On this runtime of one thread nothing is accepted before this test waits. The standard library lets 128 connections wait; the
     // next one would not come about.
     let callers: Vec<Caller> = (0..CROWD)
@@ -101,7 +101,7 @@ async fn a_caller_that_does_not_read_is_cut() {
         write_stall: Duration::from_millis(200),
         ..Limits::default()
     };
-    let server = Server::start(handler, limits).await;
+    let server = Server::start(handler, limits);
     let mut caller = server.call().await;
     caller.send(get("/")).await;
     in_time(ends.recv()).await.unwrap();
@@ -129,7 +129,7 @@ async fn a_quiet_stream_is_no_stall() {
         header_read: Duration::from_millis(50),
         ..Limits::default()
     };
-    let server = Server::start(handler, limits).await;
+    let server = Server::start(handler, limits);
     let mut caller = server.call().await;
     caller.send(get("/events")).await;
     sender.send(Bytes::from_static(b"first")).unwrap();
@@ -143,7 +143,7 @@ async fn a_quiet_stream_is_no_stall() {
 
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
-    let server = Server::start(echo(), Limits::default()).await;
+    let server = Server::start(echo(), Limits::default());
     let mut caller = server.call().await;
     let requests: String = (0..50)
         .map(|count| post(&format!("/{count}"), "body"))
@@ -165,7 +165,7 @@ async fn callers_over_the_cap_wait_for_their_turn() {
         connections: 1,
         ..Limits::default()
     };
-    let server = Server::start(handler, limits).await;
+    let server = Server::start(handler, limits);
     let mut first = server.call().await;
     first.send(get("/1")).await;
     first.answer().await;
@@ -190,7 +190,7 @@ async fn a_panic_gets_500_and_the_connection_lives() {
         );
         text("well")
     });
-    let server = Server::start(handler, Limits::default()).await;
+    let server = Server::start(handler, Limits::default());
     let mut caller = server.call().await;
     caller.send(get("/ill")).await;
     let answer = caller.answer().await;
@@ -209,7 +209,7 @@ async fn a_stream_that_fails_does_not_look_whole() {
         ];
         http::Response::new(Body::stream(stream::iter(pieces)))
     });
-    let server = Server::start(handler, Limits::default()).await;
+    let server = Server::start(handler, Limits::default());
     let mut caller = server.call().await;
     caller.send(get("/")).await;
     let mut all = Vec::new();
@@ -231,7 +231,7 @@ async fn a_request_knows_its_peer() {
     let handler = By(|request: Request<Bytes>| async move {
         text(request.extensions().get::<Peer>().unwrap().0.to_string())
     });
-    let server = Server::start(handler, Limits::default()).await;
+    let server = Server::start(handler, Limits::default());
     let mut caller = server.call().await;
     caller.send(get("/")).await;
     let address = caller.stream.local_addr().unwrap();
@@ -240,7 +240,7 @@ async fn a_request_knows_its_peer() {
 
 #[tokio::test]
 async fn an_upgrade_that_nobody_wants_is_a_request_like_any() {
-    let server = Server::start(echo(), Limits::default()).await;
+    let server = Server::start(echo(), Limits::default());
     let mut caller = server.call().await;
     let upgrade = "connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AA\r\n";
     caller
@@ -254,7 +254,7 @@ async fn an_upgrade_that_nobody_wants_is_a_request_like_any() {
 #[tokio::test]
 async fn a_router_is_a_handler() {
     let router = axum::Router::new().route("/api", axum::routing::post(async |body: String| body));
-    let server = Server::start(router, Limits::default()).await;
+    let server = Server::start(router, Limits::default());
     let mut caller = server.call().await;
     caller.send(post("/api", "routed")).await;
     assert_eq!(caller.answer().await.body, "routed");

@@ -16,7 +16,7 @@ fn short() -> Limits {
 
 #[tokio::test]
 async fn half_a_head_gets_408() {
-    let server = Server::start(echo(), short()).await;
+    let server = Server::start(echo(), short());
     let mut caller = server.call().await;
     caller.send("POST / HTTP/1.1\r\nhost: here\r\nx-half").await;
     caller.answer().await.assert_refusal(408);
@@ -25,7 +25,7 @@ async fn half_a_head_gets_408() {
 
 #[tokio::test]
 async fn half_a_head_on_a_used_connection_gets_408() {
-    let server = Server::start(echo(), short()).await;
+    let server = Server::start(echo(), short());
     let mut caller = server.call().await;
     caller.send(get("/")).await;
     assert_eq!(caller.answer().await.body, "GET / ");
@@ -36,7 +36,7 @@ async fn half_a_head_on_a_used_connection_gets_408() {
 
 #[tokio::test]
 async fn a_dripping_head_gets_408() {
-    let server = Server::start(echo(), short()).await;
+    let server = Server::start(echo(), short());
     let (mut reading, mut writing) = server.call().await.stream.into_split();
     let drip = async {
         let mut pace = tokio::time::interval(Duration::from_millis(20));
@@ -58,7 +58,7 @@ async fn a_dripping_head_gets_408() {
 
 #[tokio::test]
 async fn a_silent_connection_is_closed_without_a_word() {
-    let server = Server::start(echo(), short()).await;
+    let server = Server::start(echo(), short());
     let mut caller = server.call().await;
     caller.assert_end().await;
 }
@@ -69,7 +69,7 @@ async fn an_idle_connection_is_closed_without_a_word() {
         idle: Duration::from_millis(150),
         ..Limits::default()
     };
-    let server = Server::start(echo(), limits).await;
+    let server = Server::start(echo(), limits);
     let mut caller = server.call().await;
     caller.send(get("/")).await;
     let answer = caller.answer().await;
@@ -83,7 +83,7 @@ async fn a_line_end_behind_a_body_is_no_half_head() {
         idle: Duration::from_millis(150),
         ..short()
     };
-    let server = Server::start(echo(), limits).await;
+    let server = Server::start(echo(), limits);
     let mut caller = server.call().await;
     caller.send(post("/", "body") + "\r\n").await;
     assert_eq!(caller.answer().await.body, "POST / body");
@@ -92,7 +92,7 @@ async fn a_line_end_behind_a_body_is_no_half_head() {
 
 /// Each head alone on its connection, which then ends in order.
 async fn check(status: u16, head: impl AsRef<[u8]>) {
-    let server = Server::start(echo(), Limits::default()).await;
+    let server = Server::start(echo(), Limits::default());
     let mut caller = server.call().await;
     caller.send(head).await;
     let answer = caller.answer().await;
@@ -117,7 +117,7 @@ async fn headers_of_100_kib_get_431() {
 
 #[tokio::test]
 async fn more_than_100_headers_get_431() {
-    let server = Server::start(echo(), Limits::default()).await;
+    let server = Server::start(echo(), Limits::default());
     let mut caller = server.call().await;
     let head = |count| {
         format!(
@@ -137,7 +137,7 @@ async fn a_url_of_20_kib_gets_414() {
     check(414, get(&url)).await;
     check(414, format!("GET {url}")).await;
     check(414, get(&"/".repeat(8 * 1024 + 1))).await;
-    let server = Server::start(echo(), Limits::default()).await;
+    let server = Server::start(echo(), Limits::default());
     let mut caller = server.call().await;
     caller.send(get(&"/".repeat(8 * 1024))).await;
     assert_eq!(caller.answer().await.status, 200);
@@ -206,7 +206,7 @@ async fn what_is_no_http_1_gets_an_answer_at_once() {
 
 #[tokio::test]
 async fn a_refused_head_request_gets_no_body() {
-    let server = Server::start(echo(), Limits::default()).await;
+    let server = Server::start(echo(), Limits::default());
     let mut caller = server.call().await;
     caller.send("HEAD / HTTP/1.1\r\n\r\n").await;
     caller.half_close().await;
@@ -222,7 +222,7 @@ async fn a_refused_head_request_gets_no_body() {
 
 #[tokio::test]
 async fn http_1_0_needs_no_host() {
-    let server = Server::start(echo(), Limits::default()).await;
+    let server = Server::start(echo(), Limits::default());
     let mut caller = server.call().await;
     caller.send("GET /health HTTP/1.0\r\n\r\n").await;
     assert_eq!(caller.answer().await.body, "GET /health ");
@@ -231,7 +231,7 @@ async fn http_1_0_needs_no_host() {
 
 #[tokio::test]
 async fn a_refusal_waits_for_the_answers_before_it() {
-    let server = Server::start(echo(), Limits::default()).await;
+    let server = Server::start(echo(), Limits::default());
     let mut caller = server.call().await;
     let last = "GET / HTTP/1.1\r\n\r\n";
     caller

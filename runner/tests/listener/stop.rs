@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream::unfold;
 use http::Request;
 use runner::server::{Body, Handler, Limits, Stopped};
 use tokio::sync::{Semaphore, mpsc};
@@ -31,7 +32,7 @@ fn held() -> (impl Handler, mpsc::UnboundedReceiver<()>, Arc<Semaphore>) {
 
 #[tokio::test]
 async fn idle_connections_are_closed_at_the_stop() {
-    let server = Server::start(echo(), Limits::default()).await;
+    let server = Server::start(echo(), Limits::default());
     let mut used = server.call().await;
     used.send(get("/")).await;
     used.answer().await;
@@ -46,7 +47,7 @@ async fn idle_connections_are_closed_at_the_stop() {
 #[tokio::test]
 async fn what_was_read_is_answered_after_the_stop() {
     let (handler, mut entries, release) = held();
-    let server = Server::start(handler, Limits::default()).await;
+    let server = Server::start(handler, Limits::default());
     let address = server.address;
     let mut caller = server.call().await;
     caller.send(post("/", "body")).await;
@@ -66,7 +67,7 @@ async fn what_was_read_is_answered_after_the_stop() {
 
 #[tokio::test]
 async fn what_is_in_a_socket_at_the_stop_is_answered() {
-    let server = Server::start(echo(), Limits::default()).await;
+    let server = Server::start(echo(), Limits::default());
     let mut used = server.call().await;
     used.send(get("/")).await;
     used.answer().await;
@@ -85,7 +86,7 @@ async fn what_is_in_a_socket_at_the_stop_is_answered() {
 // G8.
 #[tokio::test]
 async fn a_crowd_that_connects_at_the_moment_of_the_stop_is_answered() {
-    let server = Server::start(echo(), Limits::default()).await;
+    let server = Server::start(echo(), Limits::default());
     let address = server.address;
     let callers = (0..CROWD).map(|number| {
         let request = get(&format!("/{number}"));
@@ -102,7 +103,7 @@ async fn a_crowd_that_connects_at_the_moment_of_the_stop_is_answered() {
 
 #[tokio::test]
 async fn a_request_half_read_at_the_stop_is_finished() {
-    let server = Server::start(echo(), Limits::default()).await;
+    let server = Server::start(echo(), Limits::default());
     let mut head = server.call().await;
     head.send("GET /half HTTP/1.1\r\nho").await;
     let mut body = server.call().await;
@@ -124,10 +125,65 @@ async fn a_request_half_read_at_the_stop_is_finished() {
     assert_eq!(stopped.await, Stopped::Drained);
 }
 
+/// An answer that was begun before the stop does not say that the connection closes; it closes even so.
+#[tokio::test]
+async fn an_answer_that_was_begun_before_the_stop_is_the_last_of_its_connection() {
+    let (pieces, receiver) = mpsc::unbounded_channel::<Bytes>();
+    let receiver = Arc::new(Mutex::new(Some(receiver)));
+    let handler = By(move |_: Request<Bytes>| {
+        let receiver = receiver.lock().unwrap().take().unwrap();
+        async move {
+            http::Response::new(Body::stream(unfold(receiver, async |mut receiver| {
+                let piece = receiver.recv().await?;
+                Some((Ok::<_, std::io::Error>(piece), receiver))
+            })))
+        }
+    });
+    let server = Server::start(handler, Limits::default());
+    let mut caller = server.call().await;
+    caller.send(get("/")).await;
+    let head = caller.until("\r\n\r\n").await.unwrap().unwrap();
+    assert!(!head.contains("connection: close"), "{head}");
+    let mut idle = server.call().await;
+    let stopped = server.stop();
+    idle.assert_end().await;
+    pieces.send(Bytes::from_static(b"last")).unwrap();
+    drop(pieces);
+    let body = caller.until("0\r\n\r\n").await.unwrap().unwrap();
+    assert!(body.contains("last"), "{body}");
+    caller.assert_end().await;
+    drop((caller, idle));
+    assert_eq!(stopped.await, Stopped::Drained);
+}
+
+/// Whoever waits for a place at the stop is not left waiting.
+#[tokio::test]
+async fn callers_that_wait_for_a_place_at_the_stop_are_turned_away() {
+    let (handler, mut entries, release) = held();
+    let limits = Limits {
+        connections: 1,
+        ..Limits::default()
+    };
+    let server = Server::start(handler, limits);
+    let address = server.address;
+    let mut first = server.call().await;
+    first.send(get("/")).await;
+    in_time(entries.recv()).await.unwrap();
+    let mut waiting = Caller::send_at_once(address, &get("/waiting")).unwrap();
+    let stopped = server.stop();
+    // In order or by a reset: it was not read, and can be sent again elsewhere.
+    assert!(!matches!(waiting.try_answer().await, Ok(Some(_))));
+    release.add_permits(1);
+    assert_eq!(first.answer().await.body, "let go");
+    first.assert_end().await;
+    drop(first);
+    assert_eq!(stopped.await, Stopped::Drained);
+}
+
 #[tokio::test]
 async fn the_stop_waits_for_handlers_whose_caller_has_left() {
     let (handler, mut entries, release) = held();
-    let server = Server::start(handler, Limits::default()).await;
+    let server = Server::start(handler, Limits::default());
     let mut caller = server.call().await;
     caller.send(get("/")).await;
     in_time(entries.recv()).await.unwrap();
@@ -145,7 +201,7 @@ async fn the_stop_waits_for_handlers_whose_caller_has_left() {
 async fn what_outlasts_the_grace_is_broken_off() {
     let (handler, mut entries, release) = held();
     let grace = Duration::from_millis(100);
-    let server = Server::start_with_grace(handler, Limits::default(), grace).await;
+    let server = Server::start_with_grace(handler, Limits::default(), grace);
     let mut caller = server.call().await;
     caller.send(get("/")).await;
     in_time(entries.recv()).await.unwrap();
@@ -171,7 +227,7 @@ async fn a_stream_without_an_end_is_broken_off_after_the_grace() {
         http::Response::new(Body::stream(silence))
     });
     let grace = Duration::from_millis(50);
-    let server = Server::start_with_grace(handler, Limits::default(), grace).await;
+    let server = Server::start_with_grace(handler, Limits::default(), grace);
     let mut caller = server.call().await;
     caller.send(get("/events")).await;
     assert!(caller.until("\r\n\r\n").await.unwrap().is_some());
@@ -186,7 +242,7 @@ async fn half_a_head_does_not_hold_up_the_stop_beyond_its_own_limit() {
         header_read: Duration::from_millis(150),
         ..Limits::default()
     };
-    let server = Server::start(echo(), limits).await;
+    let server = Server::start(echo(), limits);
     let mut caller = server.call().await;
     caller.send("GET / HTTP/1.1\r\n").await;
     let stopped = server.stop();
@@ -234,7 +290,7 @@ async fn under_load_every_request_that_was_read_is_answered() {
                 text(id)
             }
         });
-        let server = Server::start(handler, Limits::default()).await;
+        let server = Server::start(handler, Limits::default());
         let ids = Arc::new(AtomicU64::new(0));
         let (answered, mut answers) = mpsc::unbounded_channel();
         let callers: Vec<_> = (0..16)

@@ -17,15 +17,15 @@ pub struct JsonText(Bytes);
 impl JsonText {
     /// Checks a text: `None` if an object in it may have a key twice. What reads such a text straight and what reads it by way of a
     /// [`Value`] need not find the same.
-    pub(super) fn check(text: Bytes) -> Result<Option<Self>> {
+    pub(super) fn check(text: &Bytes) -> Result<Option<Self>> {
         let mut keys = Keys {
             open: Vec::with_capacity(ROOM),
             is_repeated: false,
         };
-        let mut reader = serde_json::Deserializer::from_str(as_str(&text)?);
+        let mut reader = serde_json::Deserializer::from_str(as_str(text)?);
         Check(&mut keys).deserialize(&mut reader)?;
         reader.end()?;
-        Ok((!keys.is_repeated).then_some(Self(text)))
+        Ok((!keys.is_repeated).then(|| Self(text.clone())))
     }
 
     /// Returns the text.

@@ -119,6 +119,7 @@ fn idle_options(options: &Settled) -> Vec<&'static str> {
     let idle = [
         (options.respond != Respond::Accepted, "respond"),
         (options.retry.count() > 0, "retry"),
+        (options.lifecycle_retry.count() > 0, "lifecycle_retry"),
         (options.queue != Queue::Parallel, "queue"),
         (options.dedupe.is_some(), "dedupe"),
         (options.batch_size != 1, "batch_size"),

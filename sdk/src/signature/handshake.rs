@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::signature::{Hash, Source};
+use crate::signature::{Hash, Source, UrlRule};
 
 /// A question of a sender that is answered at once and starts no execution (W41).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Handshake {
     pub guard: Guard,
     /// The answer.
     pub reply: Reply,
+    /// Whether it says that the sender will send no more: then it verifies nothing.
+    pub ends: bool,
 }
 
 /// Something by which a handshake is told from a delivery.
@@ -78,6 +80,14 @@ pub enum Reply {
         /// Where the value stands.
         value: Source,
     },
+    /// The URL here is called by GET, if this rule allows it. 200 without a body once it has answered well, 503 until then, so that the
+    /// sender asks again. Only behind [`Guard::Signature`].
+    Call {
+        /// Where the URL stands.
+        url: Source,
+        /// Which URLs are allowed.
+        allowed: UrlRule,
+    },
 }
 
 /// A member of a JSON answer.
@@ -108,6 +118,7 @@ impl Handshake {
             marks: Vec::new(),
             guard: Guard::Open,
             reply,
+            ends: false,
         }
     }
 
@@ -128,6 +139,13 @@ impl Handshake {
     /// HEAD, answered with 200: a probe whether anything is there.
     pub fn probe(name: impl Into<String>) -> Self {
         Self::new(name, Method::HEAD, Reply::Status(StatusCode::OK))
+    }
+
+    /// Says that by this the sender tells that it will send no more.
+    #[must_use]
+    pub fn ends(mut self) -> Self {
+        self.ends = true;
+        self
     }
 
     /// Adds something that must hold for a request to be this handshake.

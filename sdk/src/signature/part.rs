@@ -29,6 +29,9 @@ pub enum Algorithm {
     Ed25519,
     /// ECDSA on P-256 over the SHA-256 of the signed text, in DER; the secret is the sender's public key, SPKI in DER.
     EcdsaP256,
+    /// RSA (PKCS #1 v1.5) under the key of a certificate that the request names by its URL; see
+    /// [`SignatureScheme::certificate`](crate::signature::SignatureScheme::certificate). The secret says whose messages are accepted.
+    Rsa,
     /// The secret itself is sent and compared. It covers nothing of the request.
     Token,
 }
@@ -184,6 +187,21 @@ pub enum Part {
     Timestamp,
     /// The body, byte for byte.
     Body,
+    /// The CRC-32 of the body (IEEE), in decimal. It is no proof of the body: another body of the same sum is made with ease. Only for
+    /// `PayPal`.
+    BodySum,
+    /// The secret itself.
+    Secret,
+    /// The value here.
+    Value(Source),
+    /// AWS SNS's rule: members of the JSON body, each as its name, a line feed, its value and a line feed. Another member says which
+    /// list of them is meant.
+    Members {
+        /// The member that says which list is meant: `Type`.
+        kind: String,
+        /// The lists.
+        lists: Vec<MemberList>,
+    },
     /// This text.
     Text(String),
     /// Twilio's rule. If the URL has this query parameter, nothing more is signed, and the parameter must be the SHA-256 of the body
@@ -211,4 +229,34 @@ pub enum UrlForm {
     EitherPort,
     /// Also with the percent escapes of these characters decoded: `HubSpot`'s documents ask for it, its libraries do not do it.
     AlsoUnescaped(&'static str),
+}
+
+/// The members of a JSON body that are signed, if the body is of this kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemberList {
+    /// The value by which the kind is known.
+    pub kind: String,
+    /// The names of the members, in the order in which they are signed. All of them are texts.
+    pub names: Vec<String>,
+    /// Those of them that may be missing.
+    pub optional: Vec<String>,
+}
+
+impl MemberList {
+    /// The members of a kind of body, in the order in which they are signed.
+    pub fn new(kind: impl Into<String>, names: &[&str]) -> Self {
+        Self {
+            kind: kind.into(),
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            optional: Vec::new(),
+        }
+    }
+
+    /// Lets a member be missing.
+    #[must_use]
+    pub fn optional(mut self, name: impl Into<String>) -> Self {
+        self.optional.push(name.into());
+        self
+    }
 }

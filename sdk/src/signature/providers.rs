@@ -8,6 +8,7 @@
 pub use super::accounts::{
     docusign, hubspot, hubspot_v1, hubspot_v2, intercom, linear, okta, pagerduty, zendesk,
 };
+pub use super::certified::{aws_sns, paypal};
 pub use super::commerce::{
     lemon_squeezy, paddle, paystack, quickbooks, razorpay, shopify, square, stripe, woocommerce,
     xero,
@@ -27,6 +28,7 @@ use super::Provider;
 pub fn all() -> Vec<Provider> {
     let mut all = vec![
         asana(),
+        aws_sns(),
         bitbucket(),
         box_(),
         calendly(),
@@ -49,6 +51,7 @@ pub fn all() -> Vec<Provider> {
         okta(),
         paddle(),
         pagerduty(),
+        paypal(),
         paystack(),
         quickbooks(),
         razorpay(),
@@ -100,6 +103,7 @@ mod tests {
     fn every_sender_is_in_the_list_and_says_on_what_it_rests() {
         let files = [
             include_str!("accounts.rs"),
+            include_str!("certified.rs"),
             include_str!("commerce.rs"),
             include_str!("documents.rs"),
             include_str!("messaging.rs"),
@@ -123,6 +127,21 @@ mod tests {
             }
         }
         assert_eq!(count, all().len());
+    }
+
+    /// What a stranger sends must not make the runner call anybody.
+    #[test]
+    fn no_handshake_calls_a_url_that_is_not_signed() {
+        for handshake in all().into_iter().flat_map(|provider| provider.handshakes) {
+            if let Reply::Call { allowed, .. } = &handshake.reply {
+                assert_eq!(handshake.guard, Guard::Signature, "{}", handshake.name);
+                assert!(
+                    !allowed.hosts.is_empty() && !allowed.plain,
+                    "{}",
+                    handshake.name
+                );
+            }
+        }
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::signature::{
-    Algorithm, Encoding, Hash, Part, Place, SecretForm, Source, TimeUnit, TimestampSource, UrlForm,
+    Algorithm, CertificateSource, Encoding, Hash, Part, Place, SecretForm, Source, TimeUnit,
+    TimestampSource, UrlForm,
 };
 
 /// Where a signature stands, how it is made and what it covers (W40, W41).
@@ -43,6 +44,8 @@ pub struct SignatureScheme {
     pub url_form: UrlForm,
     /// Headers that must be there with exactly this value.
     pub demands: Vec<(String, String)>,
+    /// The certificate whose key signs, for [`Algorithm::Rsa`].
+    pub certificate: Option<CertificateSource>,
 }
 
 impl SignatureScheme {
@@ -76,6 +79,15 @@ impl SignatureScheme {
         Self::new(Place::header(header), Algorithm::Token, Encoding::Text)
     }
 
+    /// RSA under the key of a certificate that the request names, in base64, in this place. It signs nothing until
+    /// [`signs`](Self::signs) says what. The secret says whose messages are accepted: a topic, or the id of a webhook.
+    pub fn rsa(place: Place, certificate: CertificateSource) -> Self {
+        Self {
+            certificate: Some(certificate),
+            ..Self::new(place, Algorithm::Rsa, Encoding::Base64)
+        }
+    }
+
     /// A scheme whose signature stands in this place. It signs nothing until [`signs`](Self::signs) says what.
     pub fn new(place: Place, algorithm: Algorithm, encoding: Encoding) -> Self {
         Self {
@@ -88,6 +100,7 @@ impl SignatureScheme {
             id: None,
             url_form: UrlForm::AsConfigured,
             demands: Vec::new(),
+            certificate: None,
         }
     }
 
@@ -227,6 +240,7 @@ impl SignatureScheme {
                 _ => {}
             }
         }
+        faults.extend(self.certificate_faults());
         let is_token = self.algorithm == Algorithm::Token;
         if self.signed.is_empty() && !is_token {
             faults.push("nothing is signed; call `signs([Part::Body])`".to_owned());
@@ -265,6 +279,28 @@ impl SignatureScheme {
                 .filter_map(|pointer| pointer_fault(pointer))
                 .collect(),
         }
+    }
+
+    /// What a certificate proves is who signs, and not for whom: the secret has to say that.
+    fn certificate_faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.certificate.is_some() != (self.algorithm == Algorithm::Rsa) {
+            faults.push("RSA needs a certificate, and nothing else does; use `rsa(..)`".to_owned());
+        }
+        let Some(certificate) = &self.certificate else {
+            return faults;
+        };
+        faults.extend(self.source_faults(&certificate.url));
+        if certificate.recipient.is_none() && !self.signed.contains(&Part::Secret) {
+            faults.push(
+                "whoever the sender signs for would be accepted; name the `recipient(..)`, or sign the secret"
+                    .to_owned(),
+            );
+        }
+        if certificate.allowed.hosts.is_empty() {
+            faults.push("no host may hold the certificate; name the sender's own".to_owned());
+        }
+        faults
     }
 
     fn source_faults(&self, source: &Source) -> Option<String> {

@@ -99,7 +99,7 @@ fn whoever_looks_into_a_body_finds_its_json_read() {
     let text = r#"{"quantity": 5, "item": "widget"}"#;
     for flow in flows() {
         let key = flow.options.key;
-        let payload = Payload::empty().with_body(Body::from_json_text(text.into()).unwrap());
+        let payload = Payload::empty().with_body(Body::from_json_text(&text.into()).unwrap());
         let output = now(on_execution(flow).call(call(), payload)).unwrap();
         assert_eq!(output, Output::json(&true).unwrap(), "{key}");
     }

@@ -14,6 +14,7 @@ use sdk::flow::Call;
 use sdk::prelude::*;
 use serde_json::json;
 
+mod batches;
 mod bodies;
 mod endpoints;
 mod silence;
@@ -55,6 +56,7 @@ struct ReceiveOrder;
     name = "Receive order",
     trigger = Webhook::unsigned(),
     retry = Retry::times(5).every(minutes(4)),
+    lifecycle_retry = Retry::times(3).every(seconds(2)),
     queue = Queue::order_by("/item"),
     dedupe = Dedupe::by("/item"),
     time_limit = minutes(2),
@@ -122,6 +124,8 @@ fn options_are_taken_as_written_and_the_doc_comment_describes() {
     );
     assert_eq!(options.description, "Files an order\nin the warehouse.");
     assert_eq!(options.retry, Retry::times(5).every(minutes(4)));
+    let lifecycle_retry = Retry::times(3).every(seconds(2));
+    assert_eq!(options.lifecycle_retry, lifecycle_retry);
     assert_eq!(options.queue, Queue::order_by("/item"));
     assert_eq!(options.dedupe, Some(Dedupe::by("/item")));
     assert_eq!(options.time_limit, Some(minutes(2)));

@@ -75,6 +75,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
         &[
             &[
                 "body",
+                "certified",
                 "error",
                 "fixtures",
                 "moment",

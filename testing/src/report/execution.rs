@@ -30,6 +30,9 @@ pub struct ExecutionReport {
     /// The first attempt, if it is a retry or a replay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeats: Option<ExecutionId>,
+    /// The newer execution with the same unique id that it gave way to, instead of running.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canceled_by: Option<ExecutionId>,
     /// Which attempt it is.
     pub attempt: u32,
     /// How far it is.
@@ -124,6 +127,7 @@ impl ExecutionReport {
             function: execution.function,
             invoked_by: execution.invoked_by,
             called_by: execution.parent,
+            canceled_by: execution.canceled_by,
             repeats: execution.first,
             attempt: execution.attempt,
             status: execution.status,

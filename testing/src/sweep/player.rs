@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use runner::deploy::{Customer, DeployError, DeployReport, DeployRequest};
+use runner::deploy::{Customer, DeployError, DeployReport, DeployRequest, Removal};
 use runner::record::InvokedBy;
 use runner::store::{ExecutionFilter, Store as _};
 use sdk::config::ConfigValues;
@@ -93,6 +94,7 @@ impl Player {
                 config,
                 api_keys,
                 rate_per_second,
+                concurrency,
             } => {
                 let request = DeployRequest {
                     name: Some(customer.clone()),
@@ -102,12 +104,13 @@ impl Player {
                     }),
                     config: Some(config.clone()),
                     rate_per_second: *rate_per_second,
+                    concurrency: *concurrency,
                     api_keys: api_keys.clone(),
                 };
                 self.deploy(request).await
             }
             Act::Redeploy { instance, config } => self.redeploy(*instance, config).await,
-            Act::Remove { instance } => self.remove(*instance).await,
+            Act::Remove { instance, keep } => self.remove(*instance, *keep).await,
             Act::Pause { instance } | Act::Resume { instance } => {
                 self.set_open(*instance, matches!(act, Act::Resume { .. }))
                     .await
@@ -177,19 +180,30 @@ impl Player {
         }
     }
 
-    async fn remove(&mut self, number: usize) -> Result<(), SimulationError> {
+    async fn remove(
+        &mut self,
+        number: usize,
+        keep: Option<Duration>,
+    ) -> Result<(), SimulationError> {
         let Some(id) = self.instances.get(number).cloned() else {
             return Ok(());
         };
+        let removal = Removal {
+            keep,
+            ..Removal::default()
+        };
+        let was_there = self.world.runner.engine.instances.get(&id).is_some();
         loop {
-            if self.world.runner.engine.instances.get(&id).is_none() {
+            let all = &self.world.runner.engine.instances;
+            let is_there = all.get(&id).is_some();
+            if all.find(&id).is_none() || (was_there && !is_there) {
                 // It was done, and nobody was told.
                 self.lifecycle.push(Ok(()));
                 return Ok(());
             }
             let (deployer, id) = (Arc::clone(&self.world.runner.deployer), id.clone());
             if let Ended::Done(report) = self
-                .drive(async move { deployer.remove(&id, false).await })
+                .drive(async move { deployer.remove(&id, removal).await })
                 .await?
             {
                 self.lifecycle.push(ended(&report));

@@ -1,12 +1,18 @@
 //! Pages of items, cut into executions (E6).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use runner::engine::ReplayFrom;
 use runner::record::ResultType;
+use runner::store::{ExecutionFilter, Store as _};
+use sdk::id::ExecutionId;
 use sdk::prelude::*;
+use sdk::schedule::Overlap;
 use serde_json::{Value, json};
 use testing::{Result, Simulation};
 
-use crate::bench::{Bench as _, outputs, results};
+use crate::bench::{Bench as _, outputs, results, settings};
+use crate::world::{Lasting, World};
 
 /// Seven items in pages of three.
 fn page(cursor: Option<&Value>) -> sdk::Result<TriggerOutput> {
@@ -223,4 +229,66 @@ async fn slices_keep_order_by_their_own_keys() -> Result {
     lab.advance(seconds(10)).await?;
     assert_eq!(ended().await, 3);
     Ok(())
+}
+
+struct Nightly;
+
+#[flow(
+    key = "nightly",
+    trigger = Trigger::poll(Schedule::cron("* * * * *").overlap(Overlap::Queue)),
+    batch_size = 2,
+    retry = Retry::times(1).every(seconds(5))
+)]
+impl Nightly {
+    #[on_trigger]
+    async fn look(_context: &Context, payload: Payload) -> sdk::Result<TriggerOutput> {
+        page(payload.cursor.as_ref())
+    }
+
+    #[on_execution]
+    async fn file(context: &Context, items: Vec<u64>) -> sdk::Result<()> {
+        context.sleep(seconds(20)).await;
+        match (&items[..], context.attempt()) {
+            ([2], 1) => Err(Error::new("not yet")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// E6, E15, E21: a run that waits for its turn waits for all pages of the one before it, their retries too, and so it does after a crash.
+#[tokio::test]
+async fn a_queued_run_waits_for_all_pages_of_the_one_before_it() {
+    let integration = Integration::<()>::new("i").flow::<Nightly>();
+    let lasting = Lasting::new(integration.build().unwrap(), settings());
+    let mut world = World::start(&lasting, None).await;
+    world.deploy().await;
+    // Two runs have come by now, and the second waits; the process dies in the middle of the first one.
+    world.advance(seconds(150), |_| {}).await;
+    world.kill();
+    world = World::start(&lasting, None).await;
+    world.advance(minutes(10), |_| {}).await;
+
+    let filter = ExecutionFilter::default();
+    let mut all = lasting.disk.executions(&filter, None, 1000).await.unwrap();
+    all.retain(|execution| execution.started_at.is_some());
+    all.sort_by_key(|execution| (execution.started_at, execution.position));
+    let mut roots: BTreeMap<ExecutionId, ExecutionId> = BTreeMap::new();
+    let mut by_position: Vec<_> = all.iter().collect();
+    by_position.sort_by_key(|execution| (execution.position, execution.attempt));
+    for execution in by_position {
+        let parent = execution.parent.as_ref();
+        let root = parent
+            .map_or(&execution.id, |parent| &roots[parent])
+            .clone();
+        roots.insert(execution.id.clone(), root);
+    }
+    let runs: Vec<&ExecutionId> = all.iter().map(|it| &roots[&it.id]).collect();
+    let mut in_a_row = runs.clone();
+    in_a_row.dedup();
+    let each: BTreeSet<_> = runs.iter().collect();
+    assert_eq!(in_a_row.len(), each.len(), "a run began between two pages");
+    assert!(each.len() > 3, "{} runs", each.len());
+    // Three pages, five slices and a retry.
+    let of_first = runs.iter().filter(|root| **root == in_a_row[0]);
+    assert_eq!(of_first.count(), 9);
 }

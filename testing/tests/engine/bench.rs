@@ -27,7 +27,7 @@ impl<C: ConfigVars> Bench for Simulation<C> {
         id: &ExecutionId,
         from: ReplayFrom,
     ) -> Result<ExecutionId, ControlError> {
-        let replayed = self.runner().await.unwrap().engine.replay(id, from).await;
+        let replayed = self.runner().await.unwrap().deployer.replay(id, from).await;
         self.advance(std::time::Duration::ZERO).await.unwrap();
         replayed
     }

@@ -3,6 +3,7 @@
 //!
 //! - I1, I2: whatever was accepted ends, once; nothing else does.
 //! - I4: a step whose result is durable never runs again.
+//! - E50: no more run at once than the limit of the instance, and nobody waits while there is a place.
 //! - I5, E24: the order of every lane, throttles, and what a poisoned execution does to those behind it.
 //! - I7: what has ended stays as it ended.
 //! - G3: a counter in the state is the number of executions that succeeded.
@@ -66,6 +67,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => any::<usize>().prop_map(Op::Dismiss),
         2 => (0..12_u32, any::<bool>()).prop_map(|(commits, after)| Op::Crash { commits, after }),
         1 => (0..8_u64).prop_map(|grace| Op::Stop { grace }),
+        1 => (0..4_u32).prop_map(Op::Limit),
         1 => (0..6_u32, fault()).prop_map(|(commits, fault)| Op::Fault { commits, fault }),
     ]
 }

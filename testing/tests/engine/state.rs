@@ -5,7 +5,7 @@ use sdk::prelude::*;
 use serde_json::{Value, json};
 use testing::{Result, Settings, Simulation};
 
-use crate::bench::{results, settings};
+use crate::bench::{log, results, settings};
 
 struct Writes;
 
@@ -264,5 +264,57 @@ async fn the_state_of_an_instance_has_a_limit() -> Result {
     assert_eq!(write("merge", "a", 950).await, None);
     assert_eq!(write("remove", "a", 0).await, None);
     assert_eq!(write("set", "b", 900).await, None);
+    Ok(())
+}
+
+struct Slowly;
+
+#[flow(key = "slowly")]
+impl Slowly {
+    #[on_execution]
+    async fn run(context: &Context, body: Value) -> sdk::Result<()> {
+        context.log().info("it begins");
+        Fills::run(context, body).await?;
+        context.sleep(seconds(10)).await;
+        Ok(())
+    }
+}
+
+/// E42, E41: two that run at once fit each, and do not fit both: the one that ends first has its change, the other fails as if it had come
+/// later, and its changes are none of them there.
+#[tokio::test]
+async fn the_limit_of_the_state_holds_for_executions_that_run_at_once() -> Result {
+    let lab =
+        Simulation::of(Integration::<()>::new("i").flow::<Slowly>()).with_settings(Settings {
+            state_bytes: 1000,
+            ..settings()
+        });
+    let instance = lab.deploy(()).await?;
+    for (how, key, size) in [("set", "a", 600), ("set", "b", 600), ("merge", "c", 600)] {
+        let body = json!({"how": how, "key": key, "size": size});
+        instance.webhook::<Slowly>().json(&body).send().await;
+    }
+    lab.advance(seconds(10)).await?;
+    let full = "the state of the instance would be larger than 1000 bytes; remove keys that are no longer needed";
+    let runs = instance.executions::<Slowly>().await;
+    let errors: Vec<_> = runs.iter().map(|run| run.error.as_deref()).collect();
+    assert_eq!(errors, [None, Some(full), Some(full)]);
+    assert_eq!(log(&runs[1]), ["it begins", full]);
+    let cross_flow = instance.cross_flow_state();
+    assert_eq!(
+        cross_flow.get::<String>("a").await.map(|text| text.len()),
+        Some(600)
+    );
+    for key in ["b", "c"] {
+        assert_eq!(cross_flow.get::<String>(key).await, None);
+    }
+    // What replaces as much as it brings fits, also at once with what brings a little.
+    for (how, key, size) in [("set", "a", 700), ("set", "d", 200), ("remove", "a", 0)] {
+        let body = json!({"how": how, "key": key, "size": size});
+        instance.webhook::<Slowly>().json(&body).send().await;
+    }
+    lab.advance(seconds(10)).await?;
+    let runs = instance.executions::<Slowly>().await;
+    assert!(runs[3..].iter().all(|run| run.error.is_none()), "{runs:#?}");
     Ok(())
 }

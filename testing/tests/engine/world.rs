@@ -19,6 +19,7 @@ use runner::spawn::Spawn as _;
 use runner::store::MemoryStore;
 use runner::vault::Vault;
 use sdk::Timestamp;
+use sdk::id::InstanceId;
 use sdk::integration::BuiltIntegration;
 use serde_json::Value;
 use testing::tasks::Tasks;
@@ -88,9 +89,21 @@ impl World {
 
     /// Sets an instance up.
     pub(crate) async fn deploy(&self) -> Arc<Instance> {
+        self.deploy_at_most(None, None).await
+    }
+
+    /// Sets an instance up, or the one with this id again, of which so many executions run at once.
+    pub(crate) async fn deploy_at_most(
+        &self,
+        id: Option<InstanceId>,
+        concurrency: Option<u32>,
+    ) -> Arc<Instance> {
         let deployer = Arc::clone(&self.runner.deployer);
-        let request = DeployRequest::default();
-        let report = self.drive(async move { deployer.deploy(None, request).await });
+        let request = DeployRequest {
+            concurrency,
+            ..DeployRequest::default()
+        };
+        let report = self.drive(async move { deployer.deploy(id, request).await });
         report.await.expect("an end").expect("a deploy").instance
     }
 

@@ -7,6 +7,7 @@
 )]
 
 mod cassette;
+mod certificates;
 mod clock;
 mod egress;
 mod faults;

@@ -22,7 +22,7 @@ async fn an_instance_is_deployed_from_a_file_from_input_and_from_what_was_typed(
         "{text}"
     );
     assert!(
-        text.contains("\nFunctions\nFLOW\tFUNCTION\tRESULT\tEXECUTION\tERROR\nreport\ton_instance_deploy\tCOMPLETED\t"),
+        text.contains("\nFunctions\nFLOW\tFUNCTION\tATTEMPT\tRESULT\tEXECUTION\tERROR\nreport\ton_instance_deploy\t1\tCOMPLETED\t"),
         "{text}"
     );
 
@@ -47,7 +47,8 @@ async fn a_deploy_function_that_fails_is_told_with_the_instance_it_left() {
     let line = "deploy --config '{\"greeting\": \"x\", \"fails\": true}'";
     let told = shop.run(line).await;
     assert!(
-        told.output.contains("report\ton_instance_deploy\tERROR\t"),
+        told.output
+            .contains("report\ton_instance_deploy\t1\tERROR\t"),
         "{told:?}"
     );
     assert!(told.output.contains("nobody to subscribe to"), "{told:?}");
@@ -145,7 +146,8 @@ async fn an_instance_is_paused_resumed_and_removed() {
     let told = shop.run("remove").await;
     assert!(told.failure().contains("<INSTANCE>"), "{told:?}");
     let removed = shop.run(&format!("remove {id}")).await;
-    assert_eq!(removed.text(), "FLOW\tFUNCTION\tRESULT\tEXECUTION\tERROR\n");
+    let header = "FLOW\tFUNCTION\tATTEMPT\tRESULT\tEXECUTION\tERROR\n";
+    assert_eq!(removed.text(), header);
     assert_eq!(
         removed.notes,
         format!("instance `local` ({id}) is removed\n")
@@ -155,6 +157,33 @@ async fn an_instance_is_paused_resumed_and_removed() {
         told.failure(),
         "no instance is deployed; deploy one with `deploy`"
     );
+}
+
+/// E52: who removes an instance is told until when it can be brought back, and so is who lists it.
+#[tokio::test]
+async fn a_removed_instance_is_listed_with_its_time_and_brought_back() {
+    let (shop, id) = Shop::with_instance("local").await;
+    let told = shop.run("remove local --keep-seconds 3600").await;
+    let until = format!("until then `deploy --instance {id}` brings it back\n");
+    assert!(told.notes.ends_with(&until), "{told:?}");
+    let told = shop.run("instances").await;
+    let lines: Vec<&str> = told.text().lines().collect();
+    assert!(lines[0].ends_with("\tDEPLOYED AT\tERASED AT"), "{told:?}");
+    assert!(lines[1].contains("\tREMOVED\t"), "{told:?}");
+    let told = shop.run("instances local").await;
+    assert!(told.notes.starts_with("it is removed; "), "{told:?}");
+    let told = shop.run("invoke greet").await;
+    let none = "no instance is deployed; deploy one with `deploy`";
+    assert_eq!(told.failure(), none);
+    let told = shop.run("remove local").await;
+    assert!(told.failure().contains("will be erased at"), "{told:?}");
+
+    let back = shop.run(&format!("deploy --instance {id} --json")).await;
+    assert_eq!(back.json()["status"], "ACTIVE");
+    shop.greet("ann").await;
+    shop.run("remove local --keep-seconds 3600").await.text();
+    let told = shop.run("remove local --keep-seconds 0").await;
+    assert_eq!(told.notes, format!("instance `local` ({id}) is removed\n"));
 }
 
 #[tokio::test]

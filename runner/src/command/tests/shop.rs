@@ -33,12 +33,12 @@ use crate::vault::Vault;
 
 /// What a customer of the shop sets.
 #[derive(ConfigVars)]
-struct Config {
+pub(super) struct Config {
     /// How callers are greeted.
     greeting: String,
     /// What nobody may see.
     #[config(default = "nothing-yet")]
-    password: Secret,
+    pub(super) password: Secret,
     /// Whether the deploy function fails.
     #[config(default = false)]
     fails: bool,
@@ -136,11 +136,16 @@ impl Told {
 impl Shop {
     /// Serves a shop without an instance.
     pub(super) async fn open() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let integration = Integration::<Config>::new("shop")
+        let integration = Integration::new("shop")
             .flow::<Greet>()
             .flow::<Wait>()
             .flow::<Report>();
+        Self::of(integration).await
+    }
+
+    /// Serves another integration in the place of the shop.
+    pub(super) async fn of(integration: Integration<Config>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let ports = Ports {
             integration: integration.build().unwrap(),
             settings: Settings::default(),

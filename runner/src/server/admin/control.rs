@@ -103,7 +103,7 @@ pub(super) async fn replay(
     JsonOf(how): JsonOf<Replay>,
 ) -> Result<(StatusCode, Json<Replayed>), Failure> {
     let id = ExecutionId::new(id);
-    let replay = admin.runner.engine.replay(&id, how.from).await?;
+    let replay = admin.runner.deployer.replay(&id, how.from).await?;
     let replayed = Replayed {
         id: id.to_string(),
         execution_id: replay.to_string(),
@@ -126,6 +126,7 @@ pub(super) async fn replay_many(
         until: bulk.until,
         first: None,
         dead_letters: bulk.dead_letters,
+        superseding: None,
     };
     if filter == ExecutionFilter::default() {
         return Err(Failure::bad_request(
@@ -177,7 +178,7 @@ async fn replay_one(
             "a later attempt followed it: execution `{later}`"
         )));
     }
-    match admin.runner.engine.replay(&execution.id, from).await {
+    match admin.runner.deployer.replay(&execution.id, from).await {
         Ok(replay) => Ok(BulkItem {
             id: id.clone(),
             execution_id: Some(replay.to_string()),

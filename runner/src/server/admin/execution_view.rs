@@ -62,6 +62,8 @@ pub(super) struct ExecutionView {
     first: Option<String>,
     /// The execution that called it.
     parent: Option<String>,
+    /// The newer execution with the same unique id that it gave way to, instead of running (E22).
+    canceled_by: Option<String>,
 }
 
 /// An execution with everything that is kept of it (W50).
@@ -196,6 +198,7 @@ impl From<&Execution> for ExecutionView {
             dead_letter: execution.dead_letter,
             first: execution.first.as_ref().map(ToString::to_string),
             parent: execution.parent.as_ref().map(ToString::to_string),
+            canceled_by: execution.canceled_by.as_ref().map(ToString::to_string),
         }
     }
 }

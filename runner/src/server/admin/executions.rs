@@ -69,6 +69,7 @@ pub(super) async fn list(
         until: query.until,
         first: query.first.map(Into::into),
         dead_letters: query.dead_letters.unwrap_or(false),
+        superseding: None,
     };
     let limit = page.limit()?;
     let found = find(&admin, &filter, page.cursor.as_deref(), limit).await?;
@@ -107,7 +108,7 @@ pub(super) async fn show(
 pub(super) async fn detail(admin: &Admin, id: &ExecutionId) -> Result<ExecutionDetail, Failure> {
     let execution = get(admin, id).await?;
     let store = &admin.ports().store;
-    let instance = admin.runner.engine.instances.get(&execution.instance);
+    let instance = admin.runner.engine.instances.find(&execution.instance);
     let redactor = instance.as_ref().map(|instance| &instance.redactor);
     let limits = admin.runner.engine.body_limits();
     let repeated = ExecutionFilter {

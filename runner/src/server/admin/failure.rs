@@ -117,6 +117,11 @@ impl Failure {
         Self::new(StatusCode::TOO_MANY_REQUESTS, text).with(RETRY_AFTER, HeaderValue::from(value))
     }
 
+    fn at_limit(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, text)
+            .with(RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
     /// Says whether it is the server that cannot do it now.
     pub(super) fn is_unavailable(&self) -> bool {
         self.status == StatusCode::SERVICE_UNAVAILABLE
@@ -154,6 +159,7 @@ impl From<AcceptError> for Failure {
     fn from(refusal: AcceptError) -> Self {
         match refusal {
             AcceptError::Store(fault) => fault.into(),
+            AcceptError::Concurrency(_) => Self::at_limit(refusal.to_string()),
             other => Self::unavailable(other.to_string()),
         }
     }
@@ -179,15 +185,16 @@ impl From<DeployError> for Failure {
             DeployError::Unknown(_) | DeployError::UnknownFlow(_) => Self::not_found(text),
             DeployError::Busy(_)
             | DeployError::WrongStatus(..)
+            | DeployError::Removed { .. }
             | DeployError::CustomerTaken { .. } => Self::conflict(text),
             DeployError::Config(faults) => {
                 let mut failure = Self::new(StatusCode::UNPROCESSABLE_ENTITY, text);
                 failure.body.faults = faults.0.into_iter().map(Fault::from).collect();
                 failure
             }
-            DeployError::Schedule { .. } | DeployError::KeyMissing(_) => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, text)
-            }
+            DeployError::Schedule { .. }
+            | DeployError::KeyMissing(_)
+            | DeployError::CustomerId(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, text),
             DeployError::Refused(refusal) => refusal.into(),
             DeployError::Store(fault) => fault.into(),
         }

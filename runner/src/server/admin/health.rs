@@ -78,7 +78,9 @@ impl Health {
         let (succeeded, failed) = (count(Status::Success), count(Status::Error));
         let (last_success_at, last_failure_at) = (last(Status::Success), last(Status::Error));
         let state = match instance.facts.status {
-            InstanceStatus::DeployFailed | InstanceStatus::Removing => HealthState::Down,
+            InstanceStatus::DeployFailed | InstanceStatus::Removing | InstanceStatus::Removed => {
+                HealthState::Down
+            }
             _ if !dead.is_empty() || last_failure_at > last_success_at => HealthState::Degraded,
             _ => HealthState::Healthy,
         };

@@ -37,6 +37,9 @@ pub(super) struct InstanceView {
     /// When it was last deployed.
     #[schemars(schema_with = "words::moment")]
     deployed_at: Timestamp,
+    /// When its state and secrets are erased; null unless it is removed (E52).
+    #[schemars(schema_with = "words::moment_or_null")]
+    erase_at: Option<Timestamp>,
 }
 
 /// A customer.
@@ -62,6 +65,8 @@ enum StatusView {
     Paused,
     /// Its remove functions run, or one of them failed.
     Removing,
+    /// It is removed, and kept until its state and secrets are erased; a deploy brings it back.
+    Removed,
 }
 
 /// An instance with all that is shown of it.
@@ -78,6 +83,8 @@ pub(super) struct InstanceDetail {
     config: BTreeMap<String, Value>,
     /// How many requests its customer takes within one second; 0 if there is no limit (E50).
     rate_per_second: u32,
+    /// How many of its executions run at once; 0 if there is no limit (E50).
+    concurrency: u32,
     /// The schedule of each flow that has one.
     schedules: Vec<ScheduleView>,
     /// How its executions have been going.
@@ -129,10 +136,12 @@ impl From<&Instance> for InstanceView {
                 InstanceStatus::Active => StatusView::Active,
                 InstanceStatus::Paused => StatusView::Paused,
                 InstanceStatus::Removing => StatusView::Removing,
+                InstanceStatus::Removed => StatusView::Removed,
             },
             version: facts.version.clone(),
             first_deployed_at: facts.first_deployed_at,
             deployed_at: facts.deployed_at,
+            erase_at: facts.erase_at,
         }
     }
 }
@@ -152,6 +161,10 @@ impl InstanceDetail {
                 .facts
                 .rate_per_second
                 .unwrap_or(ports.settings.customer_rate_per_second),
+            concurrency: instance
+                .facts
+                .concurrency
+                .unwrap_or(ports.settings.instance_concurrency),
             schedules: schedules::of(instance, runner),
             health,
             warnings: warnings(instance, ports),

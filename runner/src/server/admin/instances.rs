@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -18,7 +19,7 @@ use super::health::Health;
 use super::input::{JsonOf, PathOf, QueryOf};
 use super::instance_view::{InstanceDetail, InstanceView};
 use super::page::{Page, PageQuery};
-use crate::deploy::{Customer, DeployError, DeployReport, DeployRequest};
+use crate::deploy::{Customer, DeployError, DeployReport, DeployRequest, Removal};
 use crate::instance::Instance;
 
 /// What an instance is set up with. At a redeploy, what is not given stays.
@@ -33,6 +34,8 @@ pub(super) struct Deploy {
     config: Option<Map<String, Value>>,
     /// How many requests the customer takes within one second; 0 sets no limit. The runner's setting if it was never given (E50).
     rate_per_second: Option<u32>,
+    /// How many executions of the instance run at once; 0 sets no limit. The runner's setting if it was never given (E50).
+    concurrency: Option<u32>,
     /// API keys by flow key, for flows that need one before they can be deployed (W6).
     #[serde(default)]
     api_keys: BTreeMap<String, Vec<String>>,
@@ -52,9 +55,12 @@ struct DeployCustomer {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RemoveQuery {
-    /// Whether the instance is erased also when a remove function fails.
+    /// Whether the instance goes also when a remove function fails.
     #[serde(default)]
     force: bool,
+    /// How long its state and secrets are kept before they are erased; 0 erases them at once. The runner's setting
+    /// `keep_removed_seconds` if it is not given. For an instance that is removed already it counts from now.
+    keep_seconds: Option<u64>,
 }
 
 impl From<Deploy> for DeployRequest {
@@ -68,6 +74,7 @@ impl From<Deploy> for DeployRequest {
             }),
             config: deploy.config,
             rate_per_second: deploy.rate_per_second,
+            concurrency: deploy.concurrency,
             api_keys: keys
                 .map(|(flow, keys)| (FlowKey::new(flow), keys))
                 .collect(),
@@ -87,7 +94,7 @@ pub(super) async fn list(
 
 /// Returns an instance, or says that there is none.
 pub(super) fn find(admin: &Admin, id: &InstanceId) -> Result<Arc<Instance>, Failure> {
-    let found = admin.runner.engine.instances.get(id);
+    let found = admin.runner.engine.instances.find(id);
     found.ok_or_else(|| Failure::not_found(format!("there is no instance `{id}`")))
 }
 
@@ -155,11 +162,18 @@ pub(super) async fn remove(
     QueryOf(query): QueryOf<RemoveQuery>,
 ) -> Result<Json<Removed>, Failure> {
     let id = InstanceId::new(id);
-    let report = admin.runner.deployer.remove(&id, query.force).await?;
+    let removal = Removal {
+        force: query.force,
+        keep: query.keep_seconds.map(Duration::from_secs),
+    };
+    let report = admin.runner.deployer.remove(&id, removal).await?;
     let functions = ends(&report);
     if report.succeeded || query.force {
-        let id = id.to_string();
-        return Ok(Json(Removed { id, functions }));
+        return Ok(Json(Removed {
+            id: id.to_string(),
+            erase_at: report.instance.facts.erase_at,
+            functions,
+        }));
     }
     let text = "a remove function failed, so the instance is still there, closed; remove it again, or with `force=true`";
     Err(Failure::functions(text, id.as_str(), functions))

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use sdk::integration::{BuiltIntegration, FlowParts};
 use sdk::options::{Respond, Security, Settled};
 use sdk::queue::{Poison, Queue};
+use sdk::retry::Retry;
 use sdk::trigger::{ScheduleSource, TriggerKind, WebhookTrigger};
 use serde::Serialize;
 use serde_json::Value;
@@ -42,7 +43,10 @@ struct FlowView {
     description: String,
     trigger: TriggerView,
     queue: QueueView,
+    /// When a failed execution is tried again (E21).
     retry: RetryView,
+    /// When a failed lifecycle function is tried again, while its deploy or removal waits (E51).
+    lifecycle_retry: RetryView,
     /// Whether a caller must show an API key (W6).
     #[schemars(schema_with = "words::security")]
     security: Security,
@@ -151,12 +155,8 @@ fn flow(parts: &FlowParts, run_seconds: u64) -> FlowView {
         description: options.description.clone(),
         trigger: trigger(&options.trigger),
         queue: queue(&options.queue),
-        retry: RetryView {
-            max_attempts: options.retry.count(),
-            delay_seconds: options.retry.delay().as_secs_f64(),
-            backoff: options.retry.backs_off(),
-            unique_by: options.retry.unique_pointer().map(str::to_owned),
-        },
+        retry: RetryView::from(&options.retry),
+        lifecycle_retry: RetryView::from(&options.lifecycle_retry),
         security: options.security,
         respond: options.respond,
         dedupe: options.dedupe.as_ref().map(|dedupe| DedupeView {
@@ -219,6 +219,17 @@ fn queue(queue: &Queue) -> QueueView {
             on_poison: Some(word(*poison)),
             ..QueueView::default()
         },
+    }
+}
+
+impl From<&Retry> for RetryView {
+    fn from(retry: &Retry) -> Self {
+        Self {
+            max_attempts: retry.count(),
+            delay_seconds: retry.delay().as_secs_f64(),
+            backoff: retry.backs_off(),
+            unique_by: retry.unique_pointer().map(str::to_owned),
+        }
     }
 }
 

@@ -127,6 +127,7 @@ fn demand_deployed(instance: &Instance) -> Result<(), Failure> {
         InstanceStatus::Deploying => "is being deployed; try again when that has ended",
         InstanceStatus::DeployFailed => "is not deployed; deploy it again",
         InstanceStatus::Removing => "is being removed",
+        InstanceStatus::Removed => "is removed; deploy it again to bring it back",
     };
     Err(Failure::conflict(format!(
         "instance `{}` {what}",

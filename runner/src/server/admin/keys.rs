@@ -1,4 +1,4 @@
-//! The API keys of a flow (W6).
+//! The API keys of a flow (W6), and the signing secret that its sender brought (W41).
 
 use std::sync::Arc;
 
@@ -64,6 +64,22 @@ pub(super) async fn delete(
         Err(Failure::not_found(format!(
             "flow `{flow}` has no key `{}`",
             key.id
+        )))
+    }
+}
+
+/// Forgets the signing secret that a sender brought.
+pub(super) async fn forget(
+    State(admin): State<Arc<Admin>>,
+    PathOf((id, flow)): PathOf<(String, String)>,
+) -> Result<StatusCode, Failure> {
+    let (id, flow) = (InstanceId::new(id), FlowKey::new(flow));
+    if admin.runner.deployer.forget_secret(&id, &flow).await? {
+        tracing::info!(instance = %id, flow = %flow, "the signing secret that a sender brought was forgotten");
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Failure::not_found(format!(
+            "no sender has brought a signing secret to flow `{flow}`"
         )))
     }
 }

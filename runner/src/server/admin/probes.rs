@@ -81,7 +81,10 @@ impl Collector for Counted {
             "Executions that run",
             running,
         )?;
-        let instances = engine.instances.all().len();
+        let help = "Instances of which as many executions run as may run at once";
+        gauge(&mut encoder, "instances_at_limit", help, engine.at_limit())?;
+        let all = engine.instances.all();
+        let instances = all.iter().filter(|instance| !instance.is_removed()).count();
         gauge(&mut encoder, "instances", "Instances", instances)?;
 
         let flows = engine.ports.integration.flows.iter();

@@ -25,6 +25,7 @@ const ACCEPTED: StatusCode = StatusCode::ACCEPTED;
 const NOT_FOUND: StatusCode = StatusCode::NOT_FOUND;
 const CONFLICT: StatusCode = StatusCode::CONFLICT;
 const TOO_LARGE: StatusCode = StatusCode::PAYLOAD_TOO_LARGE;
+const TOO_MANY: StatusCode = StatusCode::TOO_MANY_REQUESTS;
 const UNFIT: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
 
 /// Returns every route.
@@ -173,7 +174,7 @@ fn of_flows() -> Vec<Route> {
         .body::<Invoke>()
         .answers::<Invoked>(OK)
         .answers::<Invoked>(ACCEPTED)
-        .refuses(&[NOT_FOUND, CONFLICT, TOO_LARGE]),
+        .refuses(&[NOT_FOUND, CONFLICT, TOO_LARGE, TOO_MANY]),
         get(
             keys,
             ("list_keys", "Lists the API keys of a flow, masked"),
@@ -193,6 +194,16 @@ fn of_flows() -> Vec<Route> {
             .query::<KeyQuery>()
             .answers_nothing()
             .refuses(&[NOT_FOUND, CONFLICT]),
+        delete(
+            "/api/instances/{id}/flows/{key}/secret",
+            (
+                "forget_secret",
+                "Forgets the signing secret that a sender brought, so that its next handshake may bring another",
+            ),
+            keys::forget,
+        )
+        .answers_nothing()
+        .refuses(&[NOT_FOUND, CONFLICT]),
     ]
 }
 

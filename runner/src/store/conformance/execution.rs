@@ -33,6 +33,7 @@ pub(super) async fn an_accepted_execution_comes_back_as_it_was(store: &dyn Store
         unique_id: Some(String::new()),
         error: Some("it failed: é".to_owned()),
         dead_letter: true,
+        canceled_by: Some("newer".into()),
         ..queued("full", 2)
     };
     done(
@@ -113,6 +114,7 @@ pub(super) async fn an_execution_runs_from_accept_to_finish(store: &dyn Store) {
         caller_error: Some(told.clone()),
         output: None,
         dead_letter: true,
+        canceled_by: None,
     };
     done(store, vec![Write::Finish(Box::new(finish))]).await;
     expected.status = Status::Error;

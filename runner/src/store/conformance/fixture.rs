@@ -8,8 +8,8 @@ use sdk::Timestamp;
 use serde_json::json;
 
 use crate::record::{
-    Base64, Execution, Function, HandedOn, HeaderBytes, InvokedBy, ResultType, Status, StoredBody,
-    StoredOutput, StoredPart, StoredPayload, TriggerEnd,
+    Base64, Execution, HandedOn, HeaderBytes, ResultType, Status, StoredBody, StoredOutput,
+    StoredPart, StoredPayload, TriggerEnd,
 };
 use crate::store::{Accept, Commit, Committed, Finish, Point, Prune, Store, StoreResult, Write};
 
@@ -20,30 +20,15 @@ pub(in crate::store) fn at(millis: i64) -> Timestamp {
 
 /// An execution that waits for its turn, with nothing out of the ordinary about it.
 pub(super) fn queued(id: &str, position: u64) -> Execution {
+    let accepted_at = at(i64::try_from(position).unwrap());
     Execution {
-        id: id.into(),
-        instance: "instance-1".into(),
-        flow: "receive-order".into(),
-        function: Function::OnExecution,
-        invoked_by: InvokedBy::Webhook,
-        synchronous: false,
-        status: Status::Queued,
-        result: None,
         position,
-        order_key: None,
-        accepted_at: at(i64::try_from(position).unwrap()),
-        run_at: None,
-        started_at: None,
-        ended_at: None,
-        attempt: 1,
-        starts: 0,
-        journal: id.into(),
-        first: None,
-        parent: None,
-        unique_id: None,
-        error: None,
-        caller_error: None,
-        dead_letter: false,
+        ..Execution::queued(
+            id.into(),
+            "instance-1".into(),
+            "receive-order".into(),
+            accepted_at,
+        )
     }
 }
 
@@ -161,6 +146,7 @@ pub(in crate::store) fn finish_write(
         caller_error: None,
         output,
         dead_letter: false,
+        canceled_by: None,
     }))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::fixture::{accept, accepting, at, done, finish, finish_write, pruned, queued};
-use crate::record::{Execution, ResultType, Status};
+use crate::record::{Execution, InvokedBy, ResultType, Status};
 use crate::store::{Cursor, ExecutionFilter, Finish, InstanceRecord, Prune, Store, Write};
 
 async fn ids(store: &dyn Store, filter: ExecutionFilter) -> Vec<String> {
@@ -112,6 +112,7 @@ async fn accept_a_mixture(store: &dyn Store) {
         caller_error: None,
         output: None,
         dead_letter: true,
+        canceled_by: None,
     };
     let failed = Write::Finish(Box::new(failed));
     done(store, vec![failed, finish_write("f", at(9), None)]).await;
@@ -151,6 +152,74 @@ pub(super) async fn every_filter_picks_its_executions(store: &dyn Store) {
             "{filter:?}"
         );
     }
+}
+
+/// E22: not itself nor what came before it, not of other flows, no replay and no retry, and nothing that is a duplicate itself.
+pub(super) async fn what_a_retry_gives_way_to_is_found(store: &dyn Store) {
+    let of = |id: &str, position| Execution {
+        unique_id: Some("7".to_owned()),
+        ..queued(id, position)
+    };
+    let executions = [
+        of("a", 1),
+        of("b", 2),
+        queued("c", 3),
+        Execution {
+            unique_id: Some("8".to_owned()),
+            ..queued("d", 4)
+        },
+        Execution {
+            invoked_by: InvokedBy::Replay,
+            ..of("e", 5)
+        },
+        Execution {
+            invoked_by: InvokedBy::Retry,
+            attempt: 2,
+            ..of("E", 5)
+        },
+        Execution {
+            flow: "other".into(),
+            ..of("f", 6)
+        },
+        Execution {
+            status: Status::Success,
+            result: Some(ResultType::CanceledAsDuplicate),
+            ..of("g", 7)
+        },
+        Execution {
+            status: Status::Error,
+            result: Some(ResultType::Error),
+            ..of("h", 8)
+        },
+        of("i", 9),
+    ];
+    done(store, executions.into_iter().map(accepting).collect()).await;
+    let newer_than = async |position| {
+        let filter = ExecutionFilter {
+            instance: Some("instance-1".into()),
+            flow: Some("receive-order".into()),
+            superseding: Some(("7".to_owned(), position)),
+            ..ExecutionFilter::default()
+        };
+        ids(store, filter).await.concat()
+    };
+    assert_eq!(newer_than(1).await, "ihb");
+    assert_eq!(newer_than(2).await, "ih");
+    assert_eq!(newer_than(9).await, "");
+    let gave_way = Finish {
+        id: "a".into(),
+        status: Status::Success,
+        result: ResultType::CanceledAsDuplicate,
+        at: at(10),
+        error: None,
+        caller_error: None,
+        output: None,
+        dead_letter: false,
+        canceled_by: Some("i".into()),
+    };
+    done(store, vec![Write::Finish(Box::new(gave_way))]).await;
+    let found = store.execution(&"a".into()).await.unwrap().unwrap();
+    assert_eq!(found.canceled_by, Some("i".into()));
 }
 
 pub(super) async fn unfinished_executions_come_in_order_of_position(store: &dyn Store) {

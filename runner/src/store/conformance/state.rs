@@ -161,6 +161,68 @@ pub(super) async fn the_size_of_the_state_counts_keys_and_values_but_no_executio
     );
 }
 
+/// E42: the limit is kept by the commit, so that what commits at once cannot outgrow it together.
+pub(super) async fn a_commit_beyond_the_limit_of_the_state_is_refused(store: &dyn Store) {
+    let of = |scope, name: &str| key("i", scope, "", name);
+    let lasting = |name: &str| of(StateScope::CrossFlow, name);
+    let text = |length: usize| json!("x".repeat(length));
+    let within = async |limit: u64, mut writes: Vec<Write>| {
+        let instance = "i".into();
+        writes.push(Write::StateLimit {
+            instance,
+            bytes: limit,
+        });
+        commit(store, writes).await.unwrap()
+    };
+    let size = async || store.state_size(&"i".into()).await.unwrap();
+    // A key of one letter, and a text in quotes.
+    let first = vec![set(lasting("a"), text(37), None)];
+    assert_eq!(within(40, first).await, Committed::Done);
+    let second = vec![
+        set(lasting("b"), text(0), None),
+        set(lasting("a"), text(37), None),
+        set(of(StateScope::Execution, "much"), text(900), None),
+    ];
+    assert_eq!(within(42, second.clone()).await, Committed::StateFull);
+    assert_eq!(names(store, "i").await, ["a"], "nothing of it was done");
+    assert_eq!(within(43, second).await, Committed::Done);
+    assert_eq!(size().await, 43);
+    // What was larger before may grow smaller, and no larger.
+    let smaller = vec![set(lasting("a"), text(36), None)];
+    assert_eq!(within(10, smaller.clone()).await, Committed::Done);
+    let same = vec![set(lasting("a"), text(36), None)];
+    assert_eq!(within(10, same).await, Committed::Done);
+    let larger = vec![set(lasting("a"), text(37), None)];
+    assert_eq!(within(10, larger).await, Committed::StateFull);
+    let other = vec![set(
+        key("j", StateScope::CrossFlow, "", "a"),
+        text(99),
+        None,
+    )];
+    assert_eq!(
+        within(10, other).await,
+        Committed::Done,
+        "of another instance"
+    );
+    assert_eq!(size().await, 42);
+    // Whatever takes state away counts.
+    done(store, vec![set(lasting("b"), None, None)]).await;
+    assert_eq!(size().await, 39);
+    done(store, vec![set(lasting("b"), text(1), None)]).await;
+    assert_eq!(size().await, 43);
+    let only = Some((StateScope::CrossFlow, "".into()));
+    let instance: InstanceId = "i".into();
+    let clear = ClearState {
+        instance: instance.clone(),
+        only,
+    };
+    done(store, vec![Write::ClearState(clear)]).await;
+    assert_eq!(size().await, 0);
+    done(store, vec![set(lasting("b"), text(1), None)]).await;
+    done(store, vec![Write::EraseInstance(instance)]).await;
+    assert_eq!(size().await, 0);
+}
+
 pub(super) async fn clearing_takes_one_owner_or_all(store: &dyn Store) {
     let keys = [
         key("i", StateScope::Instance, "a", "1"),

@@ -1,10 +1,10 @@
 //! Why a commit is not done, by the same rules as in a database.
 
 use sdk::Timestamp;
-use sdk::id::ExecutionId;
+use sdk::id::{ExecutionId, InstanceId};
 
 use super::Tables;
-use crate::store::{Accept, Committed, Write};
+use crate::store::{Accept, Committed, Write, lasting_change};
 
 impl Tables {
     /// Says why a commit must not be done, if so: asked before any of it is.
@@ -18,6 +18,9 @@ impl Tables {
                     .is_some_and(|expected| expected != version)
                     .then_some(Committed::StateChanged)
             }
+            Write::StateLimit { instance, bytes } => self
+                .outgrows(instance, *bytes, writes)
+                .then_some(Committed::StateFull),
             Write::Tick(claim) => {
                 let last = self
                     .ticks
@@ -27,6 +30,19 @@ impl Tables {
             }
             _ => None,
         })
+    }
+
+    fn outgrows(&self, instance: &InstanceId, limit: u64, writes: &[Write]) -> bool {
+        let before = self.state_size(instance);
+        let mut after = before;
+        for change in writes
+            .iter()
+            .filter_map(|write| lasting_change(write, instance))
+        {
+            let replaced = self.states.get(&change.key).map_or(0, |kept| kept.size);
+            after = (after + change.size()).saturating_sub(replaced);
+        }
+        after > limit && after > before
     }
 
     fn refuse_accept(&self, accept: &Accept) -> Option<Committed> {

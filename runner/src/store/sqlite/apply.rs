@@ -6,11 +6,12 @@ use sdk::Timestamp;
 use sdk::id::{ExecutionId, InstanceId};
 
 use super::results::ResultFile;
-use super::row::{Coded as _, EXECUTION_INSERT, number, to_json};
+use super::row::{self, Coded as _, EXECUTION_INSERT, number, to_json};
 use super::{prune, read};
 use crate::record::{Execution, LogRecord, ResultType, Status, StepRecord, StoredOutput};
 use crate::store::{
     Accept, ClearState, Committed, Finish, InstanceRecord, StateChange, TickClaim, Write,
+    lasting_change,
 };
 
 /// What must happen outside of the database once the transaction is durable.
@@ -31,6 +32,9 @@ pub(super) fn refusal(db: &Connection, writes: &[Write]) -> Result<Option<Commit
             Write::Accept(accept) => claimed(db, accept)?.map(Committed::Duplicate),
             Write::State(change) => changed_since(db, change)?.then_some(Committed::StateChanged),
             Write::Tick(claim) => tick_taken(db, claim)?.then_some(Committed::TickTaken),
+            Write::StateLimit { instance, bytes } => {
+                outgrows(db, instance, *bytes, writes)?.then_some(Committed::StateFull)
+            }
             _ => None,
         };
         if refused.is_some() {
@@ -67,6 +71,35 @@ fn changed_since(db: &Connection, change: &StateChange) -> Result<bool> {
     Ok(version.unwrap_or(0) != number(expected))
 }
 
+/// Says whether the state of an instance would be larger than its limit. What the changes replace is looked up only when it matters.
+fn outgrows(db: &Connection, instance: &InstanceId, limit: u64, writes: &[Write]) -> Result<bool> {
+    let before = read::state_size(db, instance)?;
+    let lasting = || {
+        writes
+            .iter()
+            .filter_map(|write| lasting_change(write, instance))
+    };
+    let mut after = lasting().fold(before, |size, change| size.saturating_add(change.size()));
+    if after <= limit {
+        return Ok(false);
+    }
+    for change in lasting() {
+        let key = &change.key;
+        let replaced: Option<u64> = db
+            .prepare_cached(
+                "SELECT octet_length(key) + octet_length(value) FROM state \
+                 WHERE instance = ?1 AND scope = ?2 AND owner = ?3 AND key = ?4 AND value IS NOT NULL",
+            )?
+            .query_row(
+                params![key.instance.as_str(), key.scope.code(), key.owner.as_ref(), key.key],
+                |row| row::count(row, 0),
+            )
+            .optional()?;
+        after = after.saturating_sub(replaced.unwrap_or(0));
+    }
+    Ok(after > limit && after > before)
+}
+
 fn tick_taken(db: &Connection, claim: &TickClaim) -> Result<bool> {
     db.prepare_cached("SELECT 1 FROM tick WHERE instance = ?1 AND flow = ?2 AND nominal >= ?3")?
         .exists(params![
@@ -99,6 +132,8 @@ pub(super) fn apply(
         Write::Finish(finish) => self::finish(db, finish, files, effects),
         Write::Log(lines) => log(db, lines),
         Write::State(change) => state(db, change),
+        // It was kept before anything was done.
+        Write::StateLimit { .. } => Ok(()),
         Write::ClearState(clear) => clear_state(db, clear),
         Write::PutInstance(instance) => put_instance(db, instance),
         Write::EraseInstance(id) => erase_instance(db, id),
@@ -214,6 +249,7 @@ fn insert(db: &Connection, execution: &Execution) -> Result<()> {
             execution.error,
             execution.dead_letter,
             execution.caller_error.as_ref().map(to_json).transpose()?,
+            execution.canceled_by.as_ref().map(ExecutionId::as_str),
         ],
     )
 }
@@ -264,7 +300,8 @@ fn finish(
     };
     run(
         db,
-        "UPDATE execution SET status = ?2, result = ?3, ended_at = ?4, error = ?5, dead_letter = ?6, caller_error = ?7 WHERE key = ?1",
+        "UPDATE execution SET status = ?2, result = ?3, ended_at = ?4, error = ?5, dead_letter = ?6, caller_error = ?7, \
+         canceled_by = ?8 WHERE key = ?1",
         params![
             key,
             finish.status.code(),
@@ -273,6 +310,7 @@ fn finish(
             finish.error,
             finish.dead_letter,
             finish.caller_error.as_ref().map(to_json).transpose()?,
+            finish.canceled_by.as_ref().map(ExecutionId::as_str),
         ],
     )?;
     match &finish.output {

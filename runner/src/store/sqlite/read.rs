@@ -8,13 +8,13 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 use sdk::Timestamp;
 use sdk::host::StepId;
 use sdk::id::{ExecutionId, FlowKey, InstanceId};
-use sdk::state::StateScope;
 use serde_json::Value;
 
 use super::results::OutputHead;
 use super::row::{self, Coded as _, EXECUTION_COLUMNS, number};
 use crate::record::{
-    Execution, LogRecord, StateEntry, StateKey, StepRecord, StoredAnswer, StoredPayload,
+    Execution, InvokedBy, LogRecord, ResultType, StateEntry, StateKey, StepRecord, StoredAnswer,
+    StoredPayload,
 };
 use crate::store::{Cursor, ExecutionFilter, InstanceRecord};
 
@@ -183,6 +183,14 @@ pub(super) fn executions(
     if filter.dead_letters {
         conditions.text("dead_letter = 1");
     }
+    if let Some((unique_id, position)) = &filter.superseding {
+        conditions.add("unique_id = ?", unique_id.clone());
+        conditions.add("position > ?", i64::try_from(*position).unwrap_or(i64::MAX));
+        conditions.add("invoked_by <> ?", InvokedBy::Replay.code());
+        conditions.add("invoked_by <> ?", InvokedBy::Retry.code());
+        let duplicate = ResultType::CanceledAsDuplicate.code();
+        conditions.add("ifnull(result, -1) <> ?", duplicate);
+    }
     if let Some((accepted_at, id)) = cursor {
         conditions.add("accepted_at <= ?", accepted_at.as_millis());
         conditions.add("(accepted_at < ?", accepted_at.as_millis());
@@ -290,14 +298,10 @@ pub(super) fn states(
 }
 
 pub(super) fn state_size(db: &Connection, instance: &InstanceId) -> Result<u64> {
-    db.prepare_cached(
-        "SELECT coalesce(sum(octet_length(key) + octet_length(value)), 0) FROM state \
-         WHERE instance = ?1 AND scope <> ?2 AND value IS NOT NULL",
-    )?
-    .query_row(
-        params![instance.as_str(), StateScope::Execution.code()],
-        |row| row::count(row, 0),
-    )
+    db.prepare_cached("SELECT bytes FROM state_size WHERE instance = ?1")?
+        .query_row([instance.as_str()], |row| row::count(row, 0))
+        .optional()
+        .map(Option::unwrap_or_default)
 }
 
 pub(super) fn instances(db: &Connection) -> Result<Vec<Arc<InstanceRecord>>> {

@@ -64,13 +64,13 @@ codes! {
 /// The columns of an execution, in the order in which [`execution`] reads them and [`EXECUTION_INSERT`] writes them.
 pub(super) const EXECUTION_COLUMNS: &str = "id, instance, flow, function, invoked_by, synchronous, status, result, position, \
     order_key, accepted_at, run_at, started_at, ended_at, attempt, starts, journal, first, parent, unique_id, error, dead_letter, \
-    caller_error";
+    caller_error, canceled_by";
 
 /// Adds an execution. Its key was never used: a result may still be kept under the key of an execution that is gone.
 pub(super) const EXECUTION_INSERT: &str = "INSERT INTO execution (key, id, instance, flow, function, invoked_by, synchronous, status, \
     result, position, order_key, accepted_at, run_at, started_at, ended_at, attempt, starts, journal, first, parent, unique_id, \
-    error, dead_letter, caller_error) VALUES (1 + max((SELECT ifnull(max(key), 0) FROM execution), (SELECT ifnull(max(key), 0) \
-    FROM output)), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
+    error, dead_letter, caller_error, canceled_by) VALUES (1 + max((SELECT ifnull(max(key), 0) FROM execution), (SELECT ifnull(max(key), 0) \
+    FROM output)), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)";
 
 /// Reads an execution from a row of [`EXECUTION_COLUMNS`].
 pub(super) fn execution(row: &Row<'_>) -> Result<Execution> {
@@ -103,6 +103,7 @@ pub(super) fn execution(row: &Row<'_>) -> Result<Execution> {
         error: row.get(20)?,
         dead_letter: row.get(21)?,
         caller_error: optional_json(row, 22)?,
+        canceled_by: optional_id(row, 23)?,
     })
 }
 

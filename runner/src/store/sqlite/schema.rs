@@ -8,7 +8,7 @@ const APPLICATION_ID: i32 = 0x5255_4e52;
 /// One entry brings the schema one version forward. Never change an entry that was released: add one.
 ///
 /// What is written for every execution stands in small rows whose indexes only grow at their end; whatever is large or rare has
-/// a table of its own. Partial indexes hold the few executions that somebody looks for among many. An orphan is a result whose execution
+/// a table of its own. What the state of an instance takes is counted as it changes, by triggers, so that a limit costs nothing to keep. Partial indexes hold the few executions that somebody looks for among many. An orphan is a result whose execution
 /// is gone.
 pub(super) const MIGRATIONS: &[&str] = &["
     CREATE TABLE execution (
@@ -109,6 +109,27 @@ pub(super) const MIGRATIONS: &[&str] = &["
     CREATE TABLE orphan (key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
 ", "
     ALTER TABLE log ADD COLUMN step TEXT;
+", "
+    UPDATE execution SET dead_letter = 0 WHERE function <> 0 AND dead_letter <> 0;
+", "
+    ALTER TABLE execution ADD COLUMN canceled_by TEXT;
+    CREATE INDEX execution_unique ON execution (unique_id, position) WHERE unique_id IS NOT NULL;
+", "
+    CREATE TABLE state_size (instance TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;
+    INSERT INTO state_size SELECT instance, sum(octet_length(key) + octet_length(value)) FROM state
+        WHERE scope <> 0 AND value IS NOT NULL GROUP BY instance;
+    CREATE TRIGGER state_added AFTER INSERT ON state WHEN new.scope <> 0 AND new.value IS NOT NULL BEGIN
+        INSERT INTO state_size VALUES (new.instance, octet_length(new.key) + octet_length(new.value))
+            ON CONFLICT (instance) DO UPDATE SET bytes = bytes + excluded.bytes;
+    END;
+    CREATE TRIGGER state_changed AFTER UPDATE OF value ON state WHEN new.scope <> 0 BEGIN
+        INSERT INTO state_size VALUES (new.instance, ifnull(octet_length(new.key) + octet_length(new.value), 0)
+            - ifnull(octet_length(old.key) + octet_length(old.value), 0))
+            ON CONFLICT (instance) DO UPDATE SET bytes = bytes + excluded.bytes;
+    END;
+    CREATE TRIGGER state_removed AFTER DELETE ON state WHEN old.scope <> 0 AND old.value IS NOT NULL BEGIN
+        UPDATE state_size SET bytes = bytes - octet_length(old.key) - octet_length(old.value) WHERE instance = old.instance;
+    END;
 "];
 
 /// Why a database cannot be brought to this version.

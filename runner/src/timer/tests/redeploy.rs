@@ -8,6 +8,7 @@ use serde_json::json;
 use super::faulty_store::Fault;
 use super::rig::{Rig, at, reports, values};
 use crate::clock::ManualClock;
+use crate::deploy::Removal;
 use crate::store::MemoryStore;
 
 #[tokio::test]
@@ -151,7 +152,11 @@ async fn what_is_due_while_an_instance_is_paused_does_not_run_later_e53() {
 async fn a_removed_instance_is_not_scheduled_e52() {
     let rig = Rig::new("2026-03-06T07:30:00Z").await;
     let id = rig.deploy(&values(&Schedule::cron("@hourly"))).await;
-    rig.runner.deployer.remove(&id, false).await.unwrap();
+    rig.runner
+        .deployer
+        .remove(&id, Removal::default())
+        .await
+        .unwrap();
     rig.advance_to("2026-03-06T09:30:00Z").await;
     rig.expect(&[]).await;
 }

@@ -39,6 +39,8 @@ pub(crate) enum Op {
         commits: u32,
         fault: Fault,
     },
+    /// The instance is deployed again, so that so many of its executions run at once; 0 sets no limit.
+    Limit(u32),
     /// The process is stopped in order.
     Stop {
         grace: u64,
@@ -104,8 +106,26 @@ impl Player {
                 self.world.store.arm(commits, fault);
             }
             Op::Fault { commits, fault } => self.world.store.arm(commits, fault),
+            Op::Limit(most) => self.limit(most).await,
             Op::Stop { grace } => self.stop(grace).await,
         }
+    }
+
+    /// What becomes of a deploy that fails is not the subject: none is made while a fault is to come.
+    async fn limit(&mut self, most: u32) {
+        if self.world.store.is_armed() || self.is_failing() {
+            return;
+        }
+        let next = usize::try_from(most).ok().filter(|most| *most > 0);
+        // What the deploy starts starts under the new limit, and what ran before goes on.
+        let before = std::mem::replace(&mut self.reference.limit, next);
+        let id = Some(self.instance.id.clone());
+        self.instance = self.world.deploy_at_most(id, Some(most)).await;
+        if next.is_some_and(|next| before.is_none_or(|before| next < before)) {
+            self.reference.limit = before;
+        }
+        self.read_history();
+        self.reference.limit = next;
     }
 
     async fn send(&mut self, flow: usize, order: Order) {

@@ -46,8 +46,12 @@ pub(crate) struct Reference {
     pub(crate) to_cancel: HashSet<ExecutionId>,
     /// Whether the engine may not know yet what is on disk, because an answer got lost.
     pub(crate) in_doubt: bool,
+    /// How many run at once; `None` sets no limit.
+    pub(crate) limit: Option<usize>,
     /// Author code that runs.
     present: HashSet<ExecutionId>,
+    /// Author code that has begun in this life of the process.
+    begun: HashSet<ExecutionId>,
     /// Steps whose result is durable: a journal and a count.
     steps: HashSet<(ExecutionId, u32)>,
     last_position: u64,
@@ -60,6 +64,11 @@ impl Reference {
             Event::Began(id) => {
                 assert!(self.present.insert(id.clone()), "{id} runs twice at once");
                 self.check_throttle();
+                let running = self.present.len();
+                let fits = self.limit.is_none_or(|limit| running <= limit);
+                // What ran before the limit was lowered goes on, also where it has to begin again on changed state.
+                let begins_again = !self.begun.insert(id.clone());
+                assert!(fits || begins_again, "E50: {running} run at once");
             }
             Event::Left(id) => {
                 self.present.remove(id);
@@ -71,6 +80,7 @@ impl Reference {
             }
             Event::Died => {
                 self.present.clear();
+                self.begun.clear();
                 for item in self.items.values_mut() {
                     if item.status == Status::Running {
                         item.status = Status::Queued;
@@ -244,12 +254,13 @@ impl Reference {
                 assert!(follow_up.is_none() && !finish.dead_letter);
             }
             ResultType::CanceledAsDuplicate => {
-                let newer = |accept: &&&Accept| {
-                    accept.execution.unique_id.is_some()
-                        && accept.execution.unique_id == item.made.unique_id
-                        && accept.execution.flow == item.made.flow
-                };
-                assert!(accepted.iter().any(|accept| newer(&accept)), "E22");
+                let known = self.items.values().map(|newer| &newer.made);
+                let coming = accepted.iter().map(|accept| &accept.execution);
+                let mut newer = known.chain(coming).filter(|it| supersedes(it, &item.made));
+                assert!(
+                    newer.any(|it| Some(&it.id) == finish.canceled_by.as_ref()),
+                    "E22: {id}"
+                );
                 assert_eq!(item.status, Status::Pending, "E22");
                 assert!(item.order.unique.is_some(), "E22: {id} has no unique id");
             }
@@ -265,6 +276,11 @@ impl Reference {
                     assert_eq!(next.run_at, Some(finish.at + seconds(wait)), "E21: {id}");
                     assert_eq!(next.attempt, item.made.attempt + 1);
                     assert_eq!(next.position, item.made.position);
+                    if next.status.is_final() {
+                        assert_eq!(next.result, Some(ResultType::CanceledAsDuplicate));
+                        let newer = &self.items[next.canceled_by.as_ref().unwrap()].made;
+                        assert!(supersedes(newer, next), "E22: {id}");
+                    }
                 }
             }
         }
@@ -274,6 +290,16 @@ impl Reference {
         item.ended_at = at;
         item.dead = finish.dead_letter;
     }
+}
+
+/// E22: says whether an execution makes the retries of another needless.
+pub(super) fn supersedes(newer: &Execution, older: &Execution) -> bool {
+    older.unique_id.is_some()
+        && newer.unique_id == older.unique_id
+        && newer.flow == older.flow
+        && newer.position > older.position
+        && !matches!(newer.invoked_by, InvokedBy::Replay | InvokedBy::Retry)
+        && newer.result != Some(ResultType::CanceledAsDuplicate)
 }
 
 fn accept_of(write: &Write) -> Option<&Accept> {

@@ -6,11 +6,25 @@ use runner::record::{ResultType, Status};
 use sdk::prelude::*;
 
 use super::flows::{FLOWS, Lanes, Rules};
-use super::reference::{Item, Reference};
+use super::reference::{Item, Reference, supersedes};
 
 impl Reference {
     /// I1: whatever was accepted runs as soon as its rules let it.
     pub(crate) fn check_rest(&self, now: Timestamp) {
+        for item in self
+            .items
+            .values()
+            .filter(|item| item.status == Status::Pending)
+        {
+            let mut all = self.items.values();
+            let newer = all.find(|newer| supersedes(&newer.made, &item.made));
+            assert!(newer.is_none(), "E22: {} waits for its retry", item.made.id);
+        }
+        let all = self.items.values();
+        let running = all.filter(|item| item.status == Status::Running).count();
+        if self.limit.is_some_and(|limit| running >= limit) {
+            return;
+        }
         for rules in FLOWS {
             let of_flow = || {
                 self.items

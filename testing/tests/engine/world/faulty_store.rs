@@ -1,6 +1,6 @@
 //! A store that fails, or dies with its process, at a chosen commit; it tells the history what was made durable.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use runner::clock::{Clock as _, ManualClock};
@@ -56,6 +56,10 @@ impl FaultyStore {
 
     pub(crate) fn disarm(&self) {
         self.state().armed = None;
+    }
+
+    pub(crate) fn is_armed(&self) -> bool {
+        self.state().armed.is_some()
     }
 
     /// Says whether a fault struck a moment ago: the engine waits before it asks again.

@@ -10,7 +10,7 @@ struct Config {
 
 struct Events;
 
-#[flow(key = "events")]
+#[flow(key = "events", lifecycle_retry = Retry::times(3).every(seconds(2)))]
 impl Events {
     #[on_execution]
     async fn take(_context: &Context<Config>, event: Value) -> Result<Value> {
@@ -33,12 +33,13 @@ impl Events {
 
     #[on_instance_remove]
     async fn unsubscribe(context: &Context<Config>) -> Result<()> {
-        let Some(id) = context.instance_state().get::<String>("subscription").await? else {
+        let state = context.instance_state();
+        let Some(id) = state.get::<String>("subscription").await? else {
             return Ok(());
         };
         let url = context.config().account.join(&format!("subscriptions/{id}"));
         context.http().delete(url).send().await?.ok()?;
-        Ok(())
+        state.remove("subscription").await
     }
 
     #[on_first_deploy]
@@ -51,7 +52,8 @@ impl Events {
 #[tokio::test]
 async fn a_customer_is_subscribed_once_and_unsubscribed_at_the_end() -> testing::Result {
     let account = Upstream::start().await;
-    account.on("POST", "/subscriptions", [Reply::json(201, json!({"id": "s-1"}))]).await;
+    let made = |id| Reply::json(201, json!({"id": id}));
+    account.on("POST", "/subscriptions", [Reply::status(503), made("s-1"), made("s-2")]).await;
     account.on("DELETE", "/subscriptions/s-1", [Reply::status(204)]).await;
     let lab = Simulation::of(Integration::new("events").flow::<Events>());
     let instance = lab.deploy(Config { account: account.url() }).await?;
@@ -59,6 +61,10 @@ async fn a_customer_is_subscribed_once_and_unsubscribed_at_the_end() -> testing:
     instance.redeploy(Config { account: account.url() }).await?;
     let runs = instance.executions::<Events>().await;
     assert_eq!(runs.iter().filter(|run| run.output == json!("what was there before")).count(), 1);
-    instance.remove().await?;
+
+    instance.remove_keeping(days(7)).await?;
+    lab.advance(days(6)).await?;
+    instance.redeploy_as_is().await?;
+    assert_eq!(instance.timeline().await.state["instance of events: subscription"], "s-2");
     Ok(())
 }

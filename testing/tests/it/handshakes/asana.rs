@@ -174,6 +174,29 @@ async fn w41_a_second_secret_never_replaces_the_first() -> Result {
 }
 
 #[tokio::test]
+async fn w41_another_secret_is_let_in_once_the_first_is_forgotten() -> Result {
+    let lab = lab();
+    let instance = lab.deploy(config("", false)).await?;
+    let runner = lab.runner().await?;
+    let forget = async || {
+        let deployer = &runner.deployer;
+        deployer.forget_secret(instance.id(), &"tasks".into()).await
+    };
+    assert!(!forget().await?, "none has been brought");
+    assert_eq!(bring::<Tasks>(&instance, "first").await, 200);
+    assert!(forget().await?);
+    // Nothing fits until another is there, and nothing says any more that the endpoint was verified.
+    assert_eq!(deliver(&instance, "first").await, 401);
+    let kept = runner.engine.instances.get(instance.id()).expect("it");
+    assert!(kept.secrets.brought.is_empty() && kept.facts.verified.is_empty());
+    assert_eq!(bring::<Tasks>(&instance, "second").await, 200);
+    assert_eq!(deliver(&instance, "second").await, 200);
+    assert_eq!(deliver(&instance, "first").await, 401);
+    assert_eq!(bring::<Tasks>(&instance, "third").await, 401);
+    Ok(())
+}
+
+#[tokio::test]
 async fn w43_a_secret_is_brought_only_where_the_flow_expects_it() -> Result {
     let lab = lab();
     let instance = lab.deploy(config("", false)).await?;

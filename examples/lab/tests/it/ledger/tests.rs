@@ -1,7 +1,7 @@
 //! The checker finds what it is there for: sound evidence, spoilt in one place.
 
 use bytes::Bytes;
-use runner::record::{Execution, Function, InvokedBy, ResultType, Status, StepRecord};
+use runner::record::{Execution, ResultType, Status, StepRecord};
 use sdk::Timestamp;
 use sdk::host::StepId;
 use serde_json::json;
@@ -31,29 +31,13 @@ fn delivery(number: u64, flow: &'static str, reply: Reply) -> Delivery {
 fn execution(id: &str, flow: &str, position: u64) -> Execution {
     let at = Timestamp::from_millis(7);
     Execution {
-        id: id.into(),
-        instance: "instance".into(),
-        flow: flow.into(),
-        function: Function::OnExecution,
-        invoked_by: InvokedBy::Webhook,
-        synchronous: false,
         status: Status::Success,
         result: Some(ResultType::Completed),
         position,
-        order_key: None,
-        accepted_at: at,
-        run_at: None,
         started_at: Some(at),
         ended_at: Some(at),
-        attempt: 1,
         starts: 1,
-        journal: id.into(),
-        first: None,
-        parent: None,
-        unique_id: None,
-        error: None,
-        caller_error: None,
-        dead_letter: false,
+        ..Execution::queued(id.into(), "instance".into(), flow.into(), at)
     }
 }
 

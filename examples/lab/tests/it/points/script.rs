@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::Method;
 use runner::clock::{Clock as _, SystemClock};
-use runner::record::{Execution, Function, InvokedBy, Status, StoredPayload};
+use runner::record::{Execution, InvokedBy, Status, StoredPayload};
 use runner::store::{Accept, Commit, Point, Store as _, Write};
 use sdk::Payload;
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ impl Stage {
             Point::Skip => stage.owe_a_tick_during_a_run().await,
             Point::Dismiss | Point::Replay => stage.leave_a_dead_letter().await,
             Point::Prune => stage.leave_lines().await,
-            Point::Remove | Point::Erase => stage.deploy_another().await,
+            Point::Remove | Point::Removed | Point::Erase => stage.deploy_another().await,
             Point::Pause | Point::Resume | Point::Keys | Point::ClearState => {
                 stage.use_the_instance(point).await;
             }
@@ -93,6 +93,10 @@ impl Stage {
             Point::Keys => tell(server, Method::POST, &format!("{instance}/flows/echo/keys")).await,
             Point::ClearState => tell(server, Method::DELETE, &format!("{instance}/state")).await,
             Point::Remove | Point::Erase => tell(server, Method::DELETE, &instance).await,
+            Point::Removed => {
+                let kept = format!("{instance}?keep_seconds=3600");
+                tell(server, Method::DELETE, &kept).await;
+            }
             Point::Check => {
                 // Nobody answers any more.
                 let _ = Caller::that_hangs_up()
@@ -148,12 +152,16 @@ impl Stage {
                 let counted = self.count(server).await;
                 assert_eq!(counted, if is_done { 1 } else { 2 });
             }
-            Point::Remove | Point::Erase => {
-                if server.api(&instance).await.status == 200 {
-                    let answer = server
-                        .ask(Method::DELETE, &instance, &json!({}))
-                        .await
-                        .unwrap();
+            Point::Remove | Point::Removed | Point::Erase => {
+                let shown = server.api(&instance).await;
+                if point == Point::Removed {
+                    let status = if is_done { "REMOVED" } else { "REMOVING" };
+                    assert_eq!(shown.json()["status"], status);
+                    assert_eq!(shown.json()["erase_at"].is_string(), is_done);
+                }
+                if shown.status == 200 {
+                    let now = format!("{instance}?keep_seconds=0");
+                    let answer = server.ask(Method::DELETE, &now, &json!({})).await.unwrap();
                     assert_eq!(answer.status, 200, "{answer:?}");
                 }
                 assert_eq!(server.api(&instance).await.status, 404);
@@ -333,29 +341,12 @@ impl Stage {
         earlier.open["timetable"]["lines"][0]["since"] = serde_json::to_value(hour_ago).unwrap();
         let id = sdk::id::ExecutionId::new("0197c3d2-7f3a-7c1e-8a55-2d1f6b0e9a11");
         let execution = Execution {
-            id: id.clone(),
-            instance: instance.id.clone(),
-            flow: "tick".into(),
-            function: Function::OnExecution,
             invoked_by: InvokedBy::Retry,
-            synchronous: false,
             status: Status::Pending,
-            result: None,
             position: store.last_position().await.unwrap() + 1,
-            order_key: None,
-            accepted_at: now,
             run_at: Some(now + Duration::from_secs(3)),
-            started_at: None,
-            ended_at: None,
             attempt: 2,
-            starts: 0,
-            journal: id,
-            first: None,
-            parent: None,
-            unique_id: None,
-            error: None,
-            caller_error: None,
-            dead_letter: false,
+            ..Execution::queued(id, instance.id.clone(), "tick".into(), now)
         };
         let accept = Accept {
             execution,

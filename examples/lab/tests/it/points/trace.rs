@@ -33,6 +33,7 @@ async fn trace(point: Point, store: &SqliteStore) -> u64 {
         | Point::Deploy
         | Point::Deployed
         | Point::Remove
+        | Point::Removed
         | Point::Pause
         | Point::Resume
         | Point::Keys => of_instances(point, store).await,
@@ -89,6 +90,7 @@ async fn of_instances(point: Point, store: &SqliteStore) -> u64 {
         Point::Timetable => u64::from(!instance.open["timetable"].is_null()),
         Point::Deployed | Point::Resume => has(instance, "ACTIVE"),
         Point::Remove => has(instance, "REMOVING"),
+        Point::Removed => has(instance, "REMOVED"),
         Point::Pause => has(instance, "PAUSED"),
         // One key more makes it longer.
         Point::Keys => instance.sealed.len() as u64,

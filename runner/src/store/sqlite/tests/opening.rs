@@ -2,10 +2,13 @@
 
 use std::error::Error as _;
 
+use sdk::state::StateScope;
+
 use super::Home;
+use crate::record::StateKey;
 use crate::store::conformance::accept;
 use crate::store::sqlite::schema::MIGRATIONS;
-use crate::store::{OpenError, SqliteStore, Store as _};
+use crate::store::{Commit, OpenError, Point, SqliteStore, StateChange, Store as _, Write};
 
 fn refusal(home: &Home) -> OpenError {
     SqliteStore::open(&home.path(), &home.options).unwrap_err()
@@ -57,6 +60,70 @@ async fn an_older_schema_is_brought_forward_with_what_it_holds() {
     drop(db);
     // And from then on it is a newer one.
     assert!(matches!(refusal(&home), OpenError::Newer { .. }));
+}
+
+/// E42, G9: what is there already counts.
+#[tokio::test]
+async fn the_state_of_an_older_schema_is_counted_when_it_is_brought_forward() {
+    let home = Home::new();
+    let before = MIGRATIONS
+        .iter()
+        .position(|it| it.contains("CREATE TABLE state_size"));
+    let older = &MIGRATIONS[..before.unwrap()];
+    let store = SqliteStore::open_with(&home.path(), &home.options, older).unwrap();
+    let change = |scope, name: &str, value: Option<serde_json::Value>| {
+        let key = StateKey {
+            instance: "i".into(),
+            scope,
+            owner: "".into(),
+            key: name.to_owned(),
+        };
+        let expected = None;
+        Write::State(StateChange {
+            key,
+            value,
+            expected,
+        })
+    };
+    let writes = vec![
+        change(StateScope::CrossFlow, "a", Some("12".into())),
+        change(StateScope::Instance, "b", Some(7.into())),
+        change(StateScope::Instance, "gone", None),
+        change(StateScope::Execution, "c", Some("much".into())),
+    ];
+    store
+        .commit(Commit::new(Point::Finish, writes))
+        .await
+        .unwrap();
+    drop(store);
+    let store = home.open();
+    assert_eq!(store.state_size(&"i".into()).await.unwrap(), 5 + 2);
+    assert_eq!(store.state_size(&"j".into()).await.unwrap(), 0);
+}
+
+// E28, E51: versions before called lifecycle functions dead letters that a crash had interrupted.
+#[tokio::test]
+async fn a_lifecycle_function_of_an_older_database_is_no_dead_letter() {
+    let home = Home::new();
+    let takes_them_off = |step: &&str| step.contains("SET dead_letter = 0 WHERE function <> 0");
+    let before = MIGRATIONS.iter().position(takes_them_off);
+    let older = &MIGRATIONS[..before.unwrap()];
+    drop(SqliteStore::open_with(&home.path(), &home.options, older).unwrap());
+    let db = rusqlite::Connection::open(home.path()).unwrap();
+    for (id, function) in [("flow", 0), ("deploy", 1), ("remove", 2)] {
+        db.execute(
+            "INSERT INTO execution (id, instance, flow, function, invoked_by, synchronous, status, result, position, accepted_at,
+                ended_at, attempt, starts, dead_letter) VALUES (?1, 'i', 'f', ?2, 3, 0, 4, 1, ?2 + 1, 1, 2, 1, 1, 1)",
+            rusqlite::params![id, function],
+        )
+        .unwrap();
+    }
+    drop(db);
+    let store = home.open();
+    for (id, dead) in [("flow", true), ("deploy", false), ("remove", false)] {
+        let found = store.execution(&id.into()).await.unwrap().unwrap();
+        assert_eq!(found.dead_letter, dead, "{id}");
+    }
 }
 
 #[test]
