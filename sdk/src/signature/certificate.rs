@@ -19,7 +19,7 @@ pub struct CertificateSource {
     pub issuers: Option<UrlRule>,
     /// The hash of which the signature is made.
     pub hash: CertificateHash,
-    /// What must be one of the secrets, for senders that sign for anybody: the topic of AWS SNS.
+    /// What must be one of the secrets, for senders that sign for anybody: the topic of AWS SNS. It must be signed.
     pub recipient: Option<Source>,
 }
 
@@ -157,7 +157,7 @@ impl CertificateSource {
         self
     }
 
-    /// Demands that the value here is one of the secrets.
+    /// Demands that the value here, which must be signed, is one of the secrets.
     #[must_use]
     pub fn recipient(mut self, source: Source) -> Self {
         self.recipient = Some(source);

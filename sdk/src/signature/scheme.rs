@@ -234,6 +234,13 @@ impl SignatureScheme {
                 Part::Timestamp if self.timestamp.is_none() => faults.push(
                     "the timestamp is signed but has no source; call `timestamp(..)`".to_owned(),
                 ),
+                Part::Members { kind, .. }
+                    if !self.signs_value(&Source::body(format!("/{kind}"))) =>
+                {
+                    faults.push(format!(
+                        "`{kind}` says which members are signed, and is not signed itself; name it in every list"
+                    ));
+                }
                 Part::Id if self.id.is_none() => {
                     faults.push("the id is signed but has no source; call `id(..)`".to_owned());
                 }
@@ -291,9 +298,13 @@ impl SignatureScheme {
             return faults;
         };
         faults.extend(self.source_faults(&certificate.url));
-        if certificate.recipient.is_none() && !self.signed.contains(&Part::Secret) {
+        let is_named = match &certificate.recipient {
+            Some(recipient) => self.signs_value(recipient),
+            None => self.signed.contains(&Part::Secret),
+        };
+        if !is_named {
             faults.push(
-                "whoever the sender signs for would be accepted; name the `recipient(..)`, or sign the secret"
+                "whoever the sender signs for would be accepted; name a `recipient(..)` that is signed, or sign the secret"
                     .to_owned(),
             );
         }
@@ -301,6 +312,21 @@ impl SignatureScheme {
             faults.push("no host may hold the certificate; name the sender's own".to_owned());
         }
         faults
+    }
+
+    /// Says whether a value is part of what is signed.
+    fn signs_value(&self, source: &Source) -> bool {
+        self.signed.iter().any(|part| match (part, source) {
+            (Part::Value(signed), _) => signed == source,
+            (Part::Body, Source::Body(_)) | (Part::Url, Source::Query(_)) => true,
+            (Part::Members { lists, .. }, Source::Body(pointer)) => {
+                let name = pointer.strip_prefix('/').unwrap_or_default();
+                lists
+                    .iter()
+                    .all(|list| list.names.iter().any(|signed| signed == name))
+            }
+            _ => false,
+        })
     }
 
     fn source_faults(&self, source: &Source) -> Option<String> {
@@ -340,6 +366,7 @@ fn pointer_fault(pointer: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signature::{MemberList, UrlRule};
 
     #[test]
     fn every_fault_of_a_scheme_is_listed_at_once() {
@@ -367,6 +394,53 @@ mod tests {
             scheme.faults().last().unwrap(),
             "the timestamp is signed but has no source; call `timestamp(..)`"
         );
+    }
+
+    #[test]
+    fn a_recipient_or_a_kind_that_is_not_signed_is_a_fault() {
+        let rule = || UrlRule::hosts(&["certificates.example"]);
+        let certificate =
+            |recipient| CertificateSource::new(Source::body("/Url"), rule()).recipient(recipient);
+        let scheme = |recipient: &Source, part: Part| {
+            let place = Place::Body("/Signature".to_owned());
+            SignatureScheme::rsa(place, certificate(recipient.clone())).signs([part])
+        };
+        let members = |names: &[&str]| Part::Members {
+            kind: "Type".to_owned(),
+            lists: vec![
+                MemberList::new("A", &["Topic", "Type"]),
+                MemberList::new("B", names),
+            ],
+        };
+        let (topic, header) = (Source::body("/Topic"), Source::header("x-topic"));
+        for (recipient, part) in [
+            (&topic, Part::Body),
+            (&topic, members(&["Type", "Topic"])),
+            (&topic, Part::Value(topic.clone())),
+            (&header, Part::Value(header.clone())),
+            (&Source::query("topic"), Part::Url),
+        ] {
+            let faults = scheme(recipient, part).faults();
+            assert_eq!(faults, Vec::<String>::new());
+        }
+        for (recipient, part) in [
+            (&topic, members(&["Type"])),
+            (&topic, members(&["Topic"])),
+            (&topic, Part::Value(Source::body("/Other"))),
+            (&Source::body("/Topic/Name"), members(&["Type", "Topic"])),
+            (&header, Part::Body),
+            (&Source::query("topic"), Part::Body),
+        ] {
+            let faults = scheme(recipient, part.clone()).faults();
+            assert_eq!(faults.len(), 1, "{part:?}: {faults:?}");
+        }
+        let mut optional = MemberList::new("A", &["Topic", "Type"]);
+        optional = optional.optional("Topic");
+        let part = Part::Members {
+            kind: "Type".to_owned(),
+            lists: vec![optional],
+        };
+        assert_eq!(scheme(&topic, part).faults(), Vec::<String>::new());
     }
 
     #[test]
