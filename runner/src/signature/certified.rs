@@ -102,9 +102,13 @@ impl Certificate {
     /// Returns where the issuer stands that its chain lacks, if that is all that it lacks: by the word of the certificate itself, so fetch
     /// it only if the scheme allows it.
     pub fn missing_issuer(&self, now: Timestamp) -> Option<String> {
-        let is_missing = matches!(self.check_chain(now), Err(ChainFault::UnknownIssuer));
         let url = self.issuer_url.clone();
-        url.filter(|_| is_missing && self.chain.len() < LONGEST_CHAIN)
+        url.filter(|_| self.lacks_issuer(now) && self.chain.len() < LONGEST_CHAIN)
+    }
+
+    /// Says whether its chain leads to no authority that is trusted.
+    pub fn lacks_issuer(&self, now: Timestamp) -> bool {
+        matches!(self.check_chain(now), Err(ChainFault::UnknownIssuer))
     }
 
     /// Adds an issuer to its chain, PEM or DER. Whether it is the right one is for the check of the chain to say.

@@ -159,7 +159,8 @@ impl Certificates {
         let Some(issuers) = &source.issuers else {
             return Ok(certificate);
         };
-        for _ in 0..MOST_ISSUERS {
+        let mut fetched = 0;
+        while fetched < MOST_ISSUERS {
             let Some(issuer) = certificate.missing_issuer(caller.clock.now()) else {
                 break;
             };
@@ -169,6 +170,13 @@ impl Certificates {
             let file = call(caller, &self.calls, allowed.as_str()).await?;
             let added = certificate.add_issuer(&file);
             added.map_err(|refusal| Unreachable::new(refusal.to_string()))?;
+            fetched += 1;
+        }
+        // Issuers may come over plain HTTP: what somebody on the way has answered is not kept for a day.
+        if fetched > 0 && certificate.lacks_issuer(caller.clock.now()) {
+            return Err(Unreachable::new(
+                "the issuers that were fetched lead to no authority that is trusted",
+            ));
         }
         Ok(certificate)
     }

@@ -216,6 +216,24 @@ async fn w41_an_issuer_that_paypal_leaves_out_is_fetched_once() -> Result {
     Ok(())
 }
 
+/// Issuers come over plain HTTP: what somebody on the way has put there is not kept for a day.
+#[tokio::test]
+async fn w41_an_issuer_that_does_not_fit_is_asked_for_again() -> Result {
+    let (paypal, authority) = (Upstream::start().await, Upstream::start().await);
+    let file = |file: &str| Reply::status(200).body("text/plain", file.to_owned());
+    paypal.on("GET", PAYPAL_FILE, [file(LACKING)]).await;
+    let issuers = [file(OTHER), file(ISSUER)];
+    authority.on("GET", "/ThrowAway.crt", issuers).await;
+    let lab = lab()
+        .with_host(PAYPAL, &paypal)
+        .with_host("cacerts.digicert.com", &authority);
+    let instance = deploy(&lab).await?;
+    assert_later(&pay(&instance).await);
+    lab.advance(seconds(10)).await?;
+    pay(&instance).await.execution().assert_completed();
+    Ok(())
+}
+
 /// A request of `PayPal`, as it was signed, but for the URL of its certificate.
 fn naming(instance: &SimulatedInstance<Config>, url: &str) -> Request<Bytes> {
     let webhook = instance.webhook::<Payments>();
