@@ -119,16 +119,15 @@ impl Deployer {
         request: DeployRequest,
     ) -> Result<DeployReport, DeployError> {
         let now = self.engine.ports.clock.now();
-        if let Some(id) = id
-            .as_ref()
-            .filter(|id| self.engine.instances.find(id).is_none())
-        {
-            return Err(DeployError::Unknown(id.clone()));
-        }
         request.customer.as_ref().map_or(Ok(()), Customer::check)?;
+        let is_new = id.is_none();
         let id = id.unwrap_or_else(|| self.engine.ports.entropy.instance_id(now));
         let _turn = self.take_turn(&id)?;
+        // Looked up in its turn: one whose time had come may just have been erased (E52).
         let known = self.engine.instances.find(&id);
+        if known.is_none() && !is_new {
+            return Err(DeployError::Unknown(id));
+        }
         let _alone = self.take_customer(&id, known.as_deref(), &request)?;
         self.share().await?;
         let changing = self.engine.changing.lock().await;

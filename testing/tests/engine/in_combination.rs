@@ -325,3 +325,41 @@ async fn a_removed_local_instance_does_not_come_back_beside_another() {
     assert_eq!(local().await, second);
     assert_eq!(status(&world, &first), Some(InstanceStatus::Removed));
 }
+
+struct Impatient;
+
+#[flow(key = "impatient")]
+impl Impatient {
+    #[on_execution]
+    async fn run(context: &Context) -> Result<()> {
+        context.sleep(seconds(1)).await;
+        let cleans_up = context.handle::<CleansUp>();
+        tokio::select! {
+            biased;
+            started = cleans_up.start(&()) => started.map(|_| ()),
+            () = std::future::ready(()) => Ok(()),
+        }
+    }
+}
+
+/// E5, E50, G1: what a run starts is accepted as a whole, also when the run does not wait for that; it runs, and keeps no place.
+#[tokio::test]
+async fn a_start_for_which_its_caller_does_not_wait_runs_all_the_same() {
+    let integration = Integration::new("i").flow::<Impatient>().flow::<CleansUp>();
+    let lasting = lasting(integration);
+    let world = World::start(&lasting, None).await;
+    let instance = world.deploy_at_most(None, Some(2)).await;
+    post(&world, &instance, "impatient", json!(null)).await;
+    world.store.arm(0, Fault::Late);
+    world.advance(seconds(1), |_| {}).await;
+    assert_eq!(statuses(&lasting, "impatient").await, [Status::Success]);
+    assert_eq!(statuses(&lasting, "cleans-up").await, [Status::Running]);
+    world.advance(seconds(5), |_| {}).await;
+    assert_eq!(statuses(&lasting, "cleans-up").await, [Status::Success]);
+    assert_eq!(world.runner.engine.load(), (0, 0));
+    for _ in 0..2 {
+        post(&world, &instance, "cleans-up", json!(null)).await;
+    }
+    let all = [Status::Success, Status::Running, Status::Running];
+    assert_eq!(statuses(&lasting, "cleans-up").await, all);
+}
