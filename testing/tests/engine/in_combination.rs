@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use runner::deploy::{Customer, DeployRequest, Removal};
 use runner::instance::{Instance, InstanceStatus};
-use runner::record::{Execution, ResultType, Status};
+use runner::record::{Execution, Function, ResultType, Status};
 use runner::store::{ExecutionFilter, Store as _};
 use sdk::id::InstanceId;
 use sdk::prelude::*;
@@ -362,4 +362,52 @@ async fn a_start_for_which_its_caller_does_not_wait_runs_all_the_same() {
     }
     let all = [Status::Success, Status::Running, Status::Running];
     assert_eq!(statuses(&lasting, "cleans-up").await, all);
+}
+
+struct FillsUp;
+
+#[flow(key = "fills-up", trigger = Trigger::instance_deploy())]
+impl FillsUp {
+    #[on_first_deploy]
+    async fn fill(_context: &Context) -> Result<()> {
+        Ok(())
+    }
+
+    #[on_execution]
+    async fn run(_context: &Context) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// E2, E51: a deploy whose flows find no room has failed and says so, and what it has filled is not filled again.
+#[tokio::test]
+async fn a_deploy_that_finds_the_backlog_full_has_failed_and_fills_once() {
+    let integration = Integration::new("i").flow::<FillsUp>().flow::<Slow>();
+    let mut lasting = lasting(integration);
+    lasting.settings.backlog = 1;
+    let world = World::start(&lasting, None).await;
+    let busy = world.deploy_at_most(None, Some(1)).await;
+    post(&world, &busy, "slow", json!(null)).await;
+    post(&world, &busy, "slow", json!(null)).await;
+    let deploy = async |id: Option<InstanceId>| {
+        let deployer = Arc::clone(&world.runner.deployer);
+        let deployed =
+            world.drive(async move { deployer.deploy(id, DeployRequest::default()).await });
+        deployed.await.unwrap()
+    };
+    let refusal = deploy(None).await.unwrap_err().to_string();
+    assert_eq!(
+        refusal,
+        "the runner has too much work waiting; try again later"
+    );
+    let all = world.runner.engine.instances.all();
+    let second = all.iter().find(|it| it.id != busy.id).unwrap().id.clone();
+    assert_eq!(status(&world, &second), Some(InstanceStatus::DeployFailed));
+
+    world.advance(hours(1), |_| {}).await;
+    assert!(deploy(Some(second.clone())).await.unwrap().succeeded);
+    let of_second = executions(&lasting, "fills-up").await;
+    let of_second = of_second.iter().filter(|it| it.instance == second);
+    let functions: Vec<_> = of_second.map(|it| it.function).collect();
+    assert_eq!(functions, [Function::OnFirstDeploy, Function::OnExecution]);
 }
