@@ -11,5 +11,6 @@ mod multipart;
 mod text;
 
 pub use self::address::{EndpointPath, PathFault, read_path, read_query};
-pub use self::body::read_body;
+pub use self::body::{read_body, read_body_as};
 pub use self::fault::{BodyFault, BodyLimits};
+pub use self::json::JsonAs;

@@ -2,11 +2,48 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use sdk::endpoint::{Field, Layout, RoutedBy};
+use sdk::flow::FlowFn;
+use sdk::integration::FlowParts;
+use sdk::queue::Queue;
 use sdk::response::OutputData;
 use sdk::{Body, Error, Output, Payload, QueryParameters, Result};
 
-use crate::decode::{BodyLimits, read_body};
-use crate::record::{Base64, HandedOn, HeaderBytes, StoredBody, StoredOutput, StoredPayload};
+use crate::decode::{BodyLimits, JsonAs, read_body_as};
+use crate::record::{
+    Base64, Function, HandedOn, HeaderBytes, StoredBody, StoredOutput, StoredPayload,
+};
+
+/// Says as what the JSON of a payload is taken for a function of a flow: as a text, if all that looks at it is a function that reads it
+/// into a type of its own. It depends on nothing but the code, so that each attempt and each replay finds the same.
+pub fn json_as(layout: &Layout, flow: &FlowParts, function: Function) -> JsonAs {
+    let (options, functions) = (&flow.options, &flow.functions);
+    let is_looked_into = is_read_for_routing(layout)
+        || functions.on_trigger.is_some()
+        || options.dedupe.is_some()
+        || options.retry.unique_pointer().is_some()
+        || matches!(options.queue, Queue::OrderBy { .. });
+    let on_execution = functions.on_execution.as_ref();
+    let is_decoded = function == Function::OnExecution && on_execution.is_none_or(FlowFn::decodes);
+    if is_decoded && !is_looked_into {
+        JsonAs::Text
+    } else {
+        JsonAs::Value
+    }
+}
+
+/// Says whether the body is read before it is known which flow a request is for.
+fn is_read_for_routing(layout: &Layout) -> bool {
+    match layout {
+        Layout::PerFlow => false,
+        Layout::PerInstance(RoutedBy::Fields { customer, flow })
+        | Layout::Shared(RoutedBy::Fields { customer, flow }) => [customer, flow]
+            .into_iter()
+            .flatten()
+            .any(Field::is_in_body),
+        _ => true,
+    }
+}
 
 impl StoredPayload {
     /// Keeps a payload whose body is what its raw bytes read as: one that came over HTTP.
@@ -37,7 +74,7 @@ impl StoredPayload {
     pub fn made(payload: &Payload, limits: &BodyLimits) -> Self {
         let received = Self::received(payload, None);
         let reads_as = received
-            .read(payload.raw_body.clone(), limits)
+            .read(payload.raw_body.clone(), limits, JsonAs::Value)
             .ok()
             .map(|read| read.body);
         Self {
@@ -75,22 +112,22 @@ impl StoredPayload {
     /// # Errors
     ///
     /// The body cannot be read any more, because the limits have become smaller since it was accepted.
-    pub fn to_payload(&self, limits: &BodyLimits) -> Result<Payload> {
+    pub fn to_payload(&self, limits: &BodyLimits, json: JsonAs) -> Result<Payload> {
         let came = || self.raw_body.clone();
         match self.handed_on.as_deref() {
             Some(HandedOn { payload, raw_body }) => {
                 let own = raw_body.as_ref().map(|Base64(bytes)| bytes.clone());
-                payload.read(own.unwrap_or_else(came), limits)
+                payload.read(own.unwrap_or_else(came), limits, json)
             }
-            None => self.read(came(), limits),
+            None => self.read(came(), limits, json),
         }
     }
 
-    fn read(&self, raw_body: Bytes, limits: &BodyLimits) -> Result<Payload> {
+    fn read(&self, raw_body: Bytes, limits: &BodyLimits, json: JsonAs) -> Result<Payload> {
         let headers = load_headers(&self.headers);
         let body = match &self.body {
             Some(body) => body.to_body()?,
-            None => self.read_body(&headers, &raw_body, limits)?,
+            None => self.read_body(&headers, &raw_body, limits, json)?,
         };
         Ok(Payload {
             method: Method::from_bytes(self.method.as_bytes()).unwrap_or(Method::POST),
@@ -105,9 +142,16 @@ impl StoredPayload {
         })
     }
 
-    fn read_body(&self, headers: &HeaderMap, raw: &Bytes, limits: &BodyLimits) -> Result<Body> {
+    fn read_body(
+        &self,
+        headers: &HeaderMap,
+        raw: &Bytes,
+        limits: &BodyLimits,
+        json: JsonAs,
+    ) -> Result<Body> {
         let encoding = content_encoding(headers);
-        read_body(
+        read_body_as(
+            json,
             self.content_type.as_deref(),
             encoding.as_deref(),
             raw,

@@ -26,6 +26,7 @@ use self::certificates::Certificates;
 use self::received::{Received, check_method, check_open};
 use crate::decode::read_path;
 use crate::engine::{AcceptError, Accepted, Engine, Invocation, Outcome};
+use crate::envelope::json_as;
 use crate::execution::{self, Dispatch, Run};
 use crate::ports::Ports;
 use crate::rate::RateLimit;
@@ -154,7 +155,9 @@ impl Ingress {
         let idempotency = received.idempotency_key();
         let (instance, flow) = (Arc::clone(&received.instance), Arc::clone(&received.flow));
         let begun = (received.begun.id.take(), received.begun.lines.take());
-        let payload = received.into_payload(&self.engine.body_limits())?;
+        let layout = &self.ports().integration.layout;
+        let json = json_as(layout, &flow, Function::OnExecution);
+        let payload = received.into_payload(&self.engine.body_limits(), json)?;
         let make_id = || self.ports().entropy.execution_id(self.ports().clock.now());
         let id = begun.0.unwrap_or_else(make_id);
 

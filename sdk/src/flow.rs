@@ -81,12 +81,30 @@ impl Call {
 }
 
 /// A flow function without its types: one decode, one call, one encode. `R` is what the runner gets.
-pub struct FlowFn<R>(Arc<dyn Fn(Call, Payload) -> BoxFuture<'static, Result<R>> + Send + Sync>);
+pub struct FlowFn<R> {
+    function: Arc<dyn Fn(Call, Payload) -> BoxFuture<'static, Result<R>> + Send + Sync>,
+    decodes: bool,
+}
 
 impl<R> FlowFn<R> {
+    fn new<T: FlowPayload>(
+        function: impl Fn(Call, Payload) -> BoxFuture<'static, Result<R>> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            function: Arc::new(function),
+            decodes: T::DECODES,
+        }
+    }
+
     /// Calls the function.
     pub fn call(&self, call: Call, payload: Payload) -> BoxFuture<'static, Result<R>> {
-        (self.0)(call, payload)
+        (self.function)(call, payload)
+    }
+
+    /// Says whether the function takes a type of its own, which is decoded from the body, or nothing: then JSON that came need only be
+    /// checked ([`Body::from_json_text`](crate::Body::from_json_text)), not read.
+    pub fn decodes(&self) -> bool {
+        self.decodes
     }
 }
 
@@ -98,13 +116,19 @@ impl<R: 'static> FlowFn<R> {
         self,
         outer: impl Fn(&Self, Call, Payload) -> BoxFuture<'static, Result<R>> + Send + Sync + 'static,
     ) -> Self {
-        Self(Arc::new(move |call, payload| outer(&self, call, payload)))
+        Self {
+            decodes: self.decodes,
+            function: Arc::new(move |call, payload| outer(&self, call, payload)),
+        }
     }
 }
 
 impl<R> Clone for FlowFn<R> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self {
+            function: Arc::clone(&self.function),
+            decodes: self.decodes,
+        }
     }
 }
 
@@ -172,14 +196,14 @@ impl<C: Send + Sync + 'static> FlowDefinition<C> {
         T: FlowPayload + 'static,
         R: TriggerReturn + 'static,
     {
-        self.functions.on_trigger = Some(FlowFn(Arc::new(move |call, payload| {
+        self.functions.on_trigger = Some(FlowFn::new::<T>(move |call, payload| {
             Box::pin(async move {
                 let context = call.context::<C>()?;
                 let given = payload.clone();
-                let returned = function(K::share(&context), T::from_payload(payload)?).await;
+                let returned = function(K::share(&context), take::<T>(payload)?).await;
                 returned.into_trigger_output(&given)
             })
-        })));
+        }));
         self
     }
 
@@ -242,14 +266,22 @@ where
     T: FlowPayload + 'static,
     R: FlowReturn + 'static,
 {
-    FlowFn(Arc::new(move |call, payload| {
+    FlowFn::new::<T>(move |call, payload| {
         Box::pin(async move {
             let context = call.context::<C>()?;
-            function(K::share(&context), T::from_payload(payload)?)
+            function(K::share(&context), take::<T>(payload)?)
                 .await
                 .into_output()
         })
-    }))
+    })
+}
+
+/// Makes what a function takes. Whoever looks into the body finds its JSON read.
+fn take<T: FlowPayload>(mut payload: Payload) -> Result<T> {
+    if !T::DECODES {
+        payload.body = payload.body.into_read();
+    }
+    T::from_payload(payload)
 }
 
 /// A function that takes no payload reads this from whatever came.
@@ -257,6 +289,8 @@ where
 pub struct NoPayload;
 
 impl FlowPayload for NoPayload {
+    const DECODES: bool = true;
+
     fn from_payload(_payload: Payload) -> Result<Self> {
         Ok(Self)
     }

@@ -133,6 +133,10 @@ impl Payload {
     label = "does not deserialise from the body of a payload"
 )]
 pub trait FlowPayload: Sized + Send {
+    /// Whether it looks at the body in no other way than to decode it, so that JSON may come as a text
+    /// ([`Body::JsonText`]). Otherwise it is given [`Body::Json`].
+    const DECODES: bool = false;
+
     /// Reads the payload.
     ///
     /// # Errors
@@ -149,6 +153,8 @@ impl FlowPayload for Payload {
 
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned + Send> FlowPayload for T {
+    const DECODES: bool = true;
+
     fn from_payload(payload: Payload) -> Result<Self> {
         payload.body.into_decoded()
     }

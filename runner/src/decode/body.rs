@@ -8,7 +8,7 @@ pub(super) use super::fault::BodyLimits;
 
 use super::compression::decompress;
 use super::form::read_form;
-use super::json::read_json;
+use super::json::{JsonAs, read_json};
 use super::media_type::{Kind, MediaType};
 use super::multipart::read_multipart;
 use super::text::read_text;
@@ -49,6 +49,21 @@ pub fn read_body(
     raw: &Bytes,
     limits: &BodyLimits,
 ) -> Result<Body, BodyFault> {
+    read_body_as(JsonAs::Value, content_type, content_encoding, raw, limits)
+}
+
+/// As [`read_body`], but says as what JSON is taken; JSON in a part of a multipart body is always read.
+///
+/// # Errors
+///
+/// As for [`read_body`], whatever JSON is taken as.
+pub fn read_body_as(
+    json: JsonAs,
+    content_type: Option<&str>,
+    content_encoding: Option<&str>,
+    raw: &Bytes,
+    limits: &BodyLimits,
+) -> Result<Body, BodyFault> {
     if raw.len() > limits.size {
         return Err(BodyFault::TooLarge { limit: limits.size });
     }
@@ -63,7 +78,7 @@ pub fn read_body(
     let media_type = MediaType::parse(content_type);
     let charset = media_type.charset();
     match media_type.kind() {
-        Kind::Json => read_json(&content, charset, limits.nesting).map(Body::Json),
+        Kind::Json => read_json(&content, charset, limits.nesting, json),
         Kind::Form => read_form(content, charset, limits.form_fields),
         Kind::Multipart => read_multipart(content, media_type.boundary(), limits),
         Kind::Xml | Kind::Text => Ok(read_text(content, &media_type)),

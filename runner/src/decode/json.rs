@@ -1,12 +1,24 @@
 //! Reads a JSON text.
 
+use bytes::Bytes;
 use encoding_rs::{Encoding, UTF_8};
+use sdk::Body;
 use serde_json::Value;
 
 use super::fault::BodyFault;
 
 /// The depth at which `serde_json` gives up; what is kept of a body is read with it again.
 const DEEPEST: usize = 128;
+
+/// As what a JSON body is taken. Which texts are refused, and how, is the same for both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonAs {
+    /// As a value, for whoever looks into it: [`Body::Json`].
+    Value,
+    /// As a text that is checked, for whoever reads it into a type of their own: [`Body::JsonText`], or [`Body::Json`] if it is
+    /// empty or an object in it has a key twice.
+    Text,
+}
 
 /// Reads a JSON text (W14); nothing is `null`.
 ///
@@ -19,19 +31,18 @@ const DEEPEST: usize = 128;
 /// The text nests `nesting` (at most 128) levels deep, or it is not JSON: a lone surrogate in a string and a number beyond
 /// the range of a double are not, as they cannot be kept.
 pub(super) fn read_json(
-    content: &[u8],
+    content: &Bytes,
     charset: Option<&str>,
     nesting: usize,
-) -> Result<Value, BodyFault> {
+    json: JsonAs,
+) -> Result<Body, BodyFault> {
+    let parse = |text: &Bytes| parse(text, nesting, json);
+    let transcode_and_parse = |encoding| parse(&transcode(content, encoding)?);
     match Encoding::for_bom(content) {
-        Some((encoding, mark)) if encoding == UTF_8 => {
-            parse(content.get(mark..).unwrap_or_default(), nesting)
-        }
-        Some((encoding, _)) => transcode_and_parse(content, encoding, nesting),
-        None => match (parse(content, nesting), declared(charset)) {
-            (Err(BodyFault::MalformedJson), Some(encoding)) => {
-                transcode_and_parse(content, encoding, nesting)
-            }
+        Some((encoding, mark)) if encoding == UTF_8 => parse(&content.slice(mark..)),
+        Some((encoding, _)) => transcode_and_parse(encoding),
+        None => match (parse(content), declared(charset)) {
+            (Err(BodyFault::MalformedJson), Some(encoding)) => transcode_and_parse(encoding),
             (outcome, _) => outcome,
         },
     }
@@ -43,27 +54,27 @@ fn declared(charset: Option<&str>) -> Option<&'static Encoding> {
         .filter(|encoding| *encoding != UTF_8)
 }
 
-fn transcode_and_parse(
-    content: &[u8],
-    encoding: &'static Encoding,
-    nesting: usize,
-) -> Result<Value, BodyFault> {
+fn transcode(content: &[u8], encoding: &'static Encoding) -> Result<Bytes, BodyFault> {
     let (text, _, has_faults) = encoding.decode(content);
     if has_faults {
         return Err(BodyFault::MalformedJson);
     }
-    parse(text.as_bytes(), nesting)
+    Ok(Bytes::from(text.into_owned()))
 }
 
-fn parse(text: &[u8], nesting: usize) -> Result<Value, BodyFault> {
+fn parse(text: &Bytes, nesting: usize, json: JsonAs) -> Result<Body, BodyFault> {
     if text.is_empty() {
-        return Ok(Value::Null);
+        return Ok(Body::Json(Value::Null));
     }
     let limit = nesting.min(DEEPEST);
     if nests_to(text, limit) {
         return Err(BodyFault::NestedTooDeep { limit });
     }
-    serde_json::from_slice(text).map_err(|_| BodyFault::MalformedJson)
+    let body = match json {
+        JsonAs::Value => serde_json::from_slice(text).map(Body::Json),
+        JsonAs::Text => Body::from_json_text(text),
+    };
+    body.map_err(|_| BodyFault::MalformedJson)
 }
 
 /// Says whether arrays and objects lie `limit` deep in one another. It recurses into nothing, so no text overflows a stack.
@@ -95,5 +106,7 @@ fn nests_to(text: &[u8], limit: usize) -> bool {
     false
 }
 
+#[cfg(test)]
+mod as_text_tests;
 #[cfg(test)]
 mod tests;

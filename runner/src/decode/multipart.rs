@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 use sdk::{Body, Part};
 
 use super::fault::{BodyFault, BodyLimits};
-use super::json::read_json;
+use super::json::{JsonAs, read_json};
 use super::media_type::{Kind, MediaType, Parameters};
 use super::text::read_text;
 
@@ -109,7 +109,12 @@ fn read_data(
 ) -> Result<Body, BodyFault> {
     let media_type = MediaType::parse(content_type.unwrap_or("text/plain"));
     Ok(match media_type.kind() {
-        Kind::Json => Body::Json(read_json(&content, media_type.charset(), limits.nesting)?),
+        Kind::Json => read_json(
+            &content,
+            media_type.charset(),
+            limits.nesting,
+            JsonAs::Value,
+        )?,
         Kind::Text | Kind::Xml if !is_file => read_text(content, &media_type),
         _ => Body::Bytes(content),
     })

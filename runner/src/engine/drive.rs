@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::conclude::{Concluded, Verdict};
 use super::{Engine, Job, lock};
 use crate::decode::BodyLimits;
+use crate::envelope::json_as;
 use crate::execution::{self, Dispatch, Ended, Finished, Run};
 use crate::record::{ResultType, StoredPayload};
 use crate::store::{Commit, Committed, Point, StoreError, StoreResult, Write};
@@ -90,7 +91,11 @@ impl Engine {
         job.payload = Some(Arc::clone(&stored));
         let payload = match job.read.take() {
             Some(payload) => payload,
-            None => stored.to_payload(&self.body_limits())?,
+            None => {
+                let layout = &self.ports.integration.layout;
+                let json = json_as(layout, &job.flow, job.execution.function);
+                stored.to_payload(&self.body_limits(), json)?
+            }
         };
         let execution = &job.execution;
         let (steps, log_lines) = if job.resumed {

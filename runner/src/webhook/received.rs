@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::answer::{self, Answer};
 use super::routing::Begun;
-use crate::decode::{BodyLimits, read_body, read_query};
+use crate::decode::{BodyLimits, JsonAs, read_body_as, read_query};
 use crate::envelope::content_encoding;
 use crate::instance::{Instance, InstanceStatus};
 use crate::signature::{Certificate, SignedRequest, VerifyKeys, certificate_url, verify};
@@ -203,10 +203,14 @@ impl Received {
     }
 
     /// Reads the payload. The API key has done its work and goes no further.
-    pub(super) fn into_payload(self, limits: &BodyLimits) -> Result<Payload, Box<Answer>> {
+    pub(super) fn into_payload(
+        self,
+        limits: &BodyLimits,
+        json: JsonAs,
+    ) -> Result<Payload, Box<Answer>> {
         let body = match self.begun.body {
             Some(body) => body,
-            None => read_request_body(&self.request, limits)?,
+            None => read_request_body(&self.request, limits, json)?,
         };
         let (parts, raw_body) = self.request.into_parts();
         Ok(into_payload(parts, raw_body, self.fragment, body))
@@ -239,9 +243,11 @@ pub(super) fn into_payload(
 pub(super) fn read_request_body(
     request: &Request<Bytes>,
     limits: &BodyLimits,
+    json: JsonAs,
 ) -> Result<Body, Box<Answer>> {
     let headers = request.headers();
-    read_body(
+    read_body_as(
+        json,
         content_type(headers).as_deref(),
         content_encoding(headers).as_deref(),
         request.body(),

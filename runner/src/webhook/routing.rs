@@ -13,7 +13,7 @@ use sdk::{Body, Error};
 use super::Ingress;
 use super::answer::{self, Answer};
 use super::received::{Received, check_method, check_open, into_payload, read_request_body};
-use crate::decode::read_query;
+use crate::decode::{JsonAs, read_query};
 use crate::engine::Unrouted;
 use crate::execution::{self, Dispatch, Routed, Run};
 use crate::instance::{Instance, Listener, SHARED};
@@ -117,6 +117,7 @@ impl Ingress {
             Some(read_request_body(
                 &asking.request,
                 &self.engine.body_limits(),
+                JsonAs::Value,
             )?)
         } else {
             None
@@ -162,7 +163,7 @@ impl Ingress {
         if let Some(answer) = self.check(&mut asked).await? {
             return Err(Box::new(answer));
         }
-        let body = read_request_body(&asking.request, &self.engine.body_limits())?;
+        let body = read_request_body(&asking.request, &self.engine.body_limits(), JsonAs::Value)?;
         let now = self.ports().clock.now();
         let id = self.ports().entropy.execution_id(now);
         let invoke_url = asked.url(&self.ports().public_url);

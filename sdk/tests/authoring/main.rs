@@ -15,6 +15,7 @@ use sdk::prelude::*;
 use serde_json::json;
 
 mod batches;
+mod bodies;
 mod endpoints;
 mod silence;
 

@@ -15,6 +15,7 @@ mod bench;
 mod calls;
 mod concurrency;
 mod control;
+mod decoded;
 mod erased;
 mod functions;
 mod functions_again;

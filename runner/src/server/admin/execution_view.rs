@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::content::{Content, MASK};
 use super::words;
-use crate::decode::BodyLimits;
+use crate::decode::{BodyLimits, JsonAs};
 use crate::record::{
     Execution, Function, HeaderBytes, InvokedBy, ResultType, Status, StepRecord, StoredAnswer,
     StoredOutput, StoredPayload,
@@ -301,7 +301,7 @@ impl PayloadView {
 /// Shows the body that came, not the one that `#[on_trigger]` made of it.
 fn body(stored: &StoredPayload, limits: &BodyLimits, redactor: Option<&Redactor>) -> Content {
     let content_type = stored.content_type.as_deref();
-    let came = stored.before_trigger().to_payload(limits);
+    let came = stored.before_trigger().to_payload(limits, JsonAs::Value);
     match came.map(|payload| payload.body) {
         Ok(body @ (sdk::Body::Json(_) | sdk::Body::Form(_) | sdk::Body::Multipart(_))) => {
             Content::of_value(content_type, &stored.raw_body, body.to_json(), redactor)
