@@ -390,10 +390,9 @@ async fn a_deploy_that_finds_the_backlog_full_has_failed_and_fills_once() {
     post(&world, &busy, "slow", json!(null)).await;
     post(&world, &busy, "slow", json!(null)).await;
     let deploy = async |id: Option<InstanceId>| {
-        let deployer = Arc::clone(&world.runner.deployer);
-        let deployed =
-            world.drive(async move { deployer.deploy(id, DeployRequest::default()).await });
-        deployed.await.unwrap()
+        let runner = Arc::clone(&world.runner);
+        let deploying = async move { runner.deployer.deploy(id, DeployRequest::default()).await };
+        world.drive(deploying).await.unwrap()
     };
     let refusal = deploy(None).await.unwrap_err().to_string();
     assert_eq!(
