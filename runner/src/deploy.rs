@@ -112,23 +112,23 @@ impl Deployer {
     ///
     /// # Errors
     ///
-    /// Nothing was done: the values do not fit, a schedule is wrong, a key is missing, or the store cannot take it.
+    /// Nothing was done: the values do not fit, a schedule is wrong, a key is missing, or the store cannot take it. Or the flows that a
+    /// deploy triggers find no room to wait, and the instance stays closed.
     pub async fn deploy(
         &self,
         id: Option<InstanceId>,
         request: DeployRequest,
     ) -> Result<DeployReport, DeployError> {
         let now = self.engine.ports.clock.now();
-        if let Some(id) = id
-            .as_ref()
-            .filter(|id| self.engine.instances.find(id).is_none())
-        {
-            return Err(DeployError::Unknown(id.clone()));
-        }
         request.customer.as_ref().map_or(Ok(()), Customer::check)?;
+        let is_new = id.is_none();
         let id = id.unwrap_or_else(|| self.engine.ports.entropy.instance_id(now));
         let _turn = self.take_turn(&id)?;
+        // Looked up in its turn: one whose time had come may just have been erased (E52).
         let known = self.engine.instances.find(&id);
+        if known.is_none() && !is_new {
+            return Err(DeployError::Unknown(id));
+        }
         let _alone = self.take_customer(&id, known.as_deref(), &request)?;
         self.share().await?;
         let changing = self.engine.changing.lock().await;
@@ -141,20 +141,19 @@ impl Deployer {
         let undertaking = Undertaking::new(Arc::clone(&instance), InvokedBy::DeployFlow, now);
         let functions = self.run_deploy_functions(&undertaking).await?;
         let failed = functions.iter().any(LifecycleEnd::failed);
-        let status = if failed {
+        let started = if failed {
+            Ok(())
+        } else {
+            // Before it counts as deployed: a crash in between has it deployed again, and loses none of them.
+            let is_meant = |kind: &TriggerKind| matches!(kind, TriggerKind::InstanceDeploy);
+            let invoked_by = InvokedBy::DeployFlow;
+            self.start_flows(&instance, is_meant, invoked_by).await
+        };
+        let status = if failed || started.is_err() {
             InstanceStatus::DeployFailed
         } else {
             InstanceStatus::Active
         };
-        if !failed {
-            // Before it counts as deployed: a crash in between has it deployed again, and loses none of them.
-            self.start_flows(
-                &instance,
-                |kind| matches!(kind, TriggerKind::InstanceDeploy),
-                InvokedBy::DeployFlow,
-            )
-            .await?;
-        }
         let instance = self.change(&instance.id, Point::Deployed, |facts, _| {
             facts.status = status;
             let succeeded = functions
@@ -164,7 +163,9 @@ impl Deployer {
                 .first_deploys
                 .extend(succeeded.map(|end| end.flow.clone()));
         });
-        let mut instance = instance.await?;
+        let changed = instance.await;
+        started?;
+        let mut instance = changed?;
         if !failed {
             instance = self.schedule(&instance).await?;
         }

@@ -110,7 +110,7 @@ pub struct InstanceSecrets {
 
 impl InstanceSecrets {
     /// Puts those of a deploy together. What a sender brought is carried over; what it brought during a deploy that failed or before a
-    /// removal is forgotten, since the next deploy subscribes anew.
+    /// removal, also one that failed, is forgotten, since the next deploy subscribes anew.
     pub fn deployed(
         values: ConfigValues,
         keys: BTreeMap<FlowKey, Vec<ApiKey>>,
@@ -119,7 +119,7 @@ impl InstanceSecrets {
         let subscribes_anew = |status| {
             matches!(
                 status,
-                InstanceStatus::DeployFailed | InstanceStatus::Removed
+                InstanceStatus::DeployFailed | InstanceStatus::Removing | InstanceStatus::Removed
             )
         };
         let before = before.filter(|before| !subscribes_anew(before.facts.status));

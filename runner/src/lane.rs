@@ -158,19 +158,9 @@ impl<J> Lanes<J> {
         table.serve()
     }
 
-    /// Takes a waiting execution out of its lane, if it is on disk and still there. Nothing can start that could not before.
+    /// Takes a waiting execution out of its lane, if it is on disk and still there. A lane that keeps order stays closed until the
+    /// execution is [released](Self::release) or comes back. Nothing can start that could not before.
     pub fn take(&self, id: &LaneId, standing: Standing) -> Option<J> {
-        let mut table = self.table();
-        let lane = table.lanes.get_mut(id)?;
-        let job = lane.waiting.get_mut(&standing)?.take()?;
-        lane.waiting.remove(&standing);
-        table.waiting -= 1;
-        table.settle(id);
-        Some(job)
-    }
-
-    /// Takes one out as [`take`](Self::take) does, and keeps its lane closed until it is [released](Self::release) or comes back.
-    pub fn take_holding(&self, id: &LaneId, standing: Standing) -> Option<J> {
         let mut table = self.table();
         let lane = table.lanes.get_mut(id)?;
         let job = lane.waiting.get_mut(&standing)?.take()?;
@@ -202,15 +192,6 @@ impl<J> Lanes<J> {
         table.lane(id, queue).waiting.insert(standing, Some(job));
         table.waiting += 1;
         table.release(id, standing.position);
-        table.serve()
-    }
-
-    /// Puts an execution back that was taken out of its lane; returns what may start now.
-    pub fn put_back(&self, id: &LaneId, queue: &Queue, standing: Standing, job: J) -> Vec<J> {
-        let mut table = self.table();
-        table.lane(id, queue).waiting.insert(standing, Some(job));
-        table.waiting += 1;
-        table.settle(id);
         table.serve()
     }
 

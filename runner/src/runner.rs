@@ -140,7 +140,8 @@ impl Runner {
             .instances
             .all()
             .into_iter()
-            .find(|instance| instance.facts.customer_id.as_str() == LOCAL);
+            .filter(|instance| instance.facts.customer_id.as_str() == LOCAL)
+            .min_by_key(|instance| instance.is_removed());
         let known = existing
             .as_ref()
             .filter(|instance| self.is_current(instance));

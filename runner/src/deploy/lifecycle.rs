@@ -156,19 +156,21 @@ impl Deployer {
         Ok(ends)
     }
 
-    /// Waits for what the remove functions have started, which is part of the cleaning up, for as long as a lifecycle function may take;
-    /// then cancels everything of the instance that has not ended (E52).
+    /// Cancels what was accepted before the removal began, which could keep all places of the instance; waits for what the remove
+    /// functions have started, which is part of the cleaning up, for as long as a lifecycle function may take; then cancels everything
+    /// of the instance that has not ended (E52).
     pub(super) async fn clear_out(
         &self,
         instance: &InstanceId,
         began_at: Timestamp,
     ) -> Result<(), DeployError> {
+        self.engine.cancel_all_of(instance, Some(began_at)).await?;
         let limit = Duration::from_secs(self.engine.ports.settings.lifecycle_seconds);
         let deadline = self.engine.ports.clock.now() + limit;
         self.engine
             .wait_for_all_since(instance, began_at, deadline)
             .await?;
-        self.engine.cancel_all_of(instance).await?;
+        self.engine.cancel_all_of(instance, None).await?;
         Ok(())
     }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use sdk::host::{BoxFuture, Called};
 use sdk::id::FlowKey;
 use sdk::{Error, Payload, Result};
+use tokio::sync::oneshot;
 
-use super::{Accepted, Engine, Invocation, Outcome};
+use super::{AcceptError, Accepted, Engine, Invocation, Outcome};
 use crate::envelope::load_output;
 use crate::execution::{Caller, Dispatch};
 use crate::record::InvokedBy;
@@ -48,7 +49,7 @@ impl Engine {
             Invocation::new(instance, Arc::clone(flow), InvokedBy::CrossFlow, payload);
         invocation.parent = Some(caller.execution);
         invocation.synchronous = wait;
-        match self.accept(invocation).await? {
+        match self.accept_whole(invocation).await? {
             Accepted::New { id, outcome: None } | Accepted::Duplicate(id) => Ok(Called {
                 execution_id: id,
                 output: None,
@@ -67,6 +68,18 @@ impl Engine {
             }
             Accepted::TickTaken => Err(Error::new("the called flow was not accepted")),
         }
+    }
+
+    /// Accepts in a task of its own: a run may end, or stop waiting, while what it calls is on its way to the disk.
+    async fn accept_whole(self: Arc<Self>, invocation: Invocation) -> Result<Accepted> {
+        let (sender, accepted) = oneshot::channel();
+        let engine = Arc::clone(&self);
+        self.ports.spawn.engine(Box::pin(async move {
+            // Whoever called may have gone.
+            let _ = sender.send(engine.accept(invocation).await);
+        }));
+        let accepted = accepted.await;
+        Ok(accepted.map_err(|_| AcceptError::Stopping)??)
     }
 }
 

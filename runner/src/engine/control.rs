@@ -136,17 +136,34 @@ impl Engine {
         Ok(())
     }
 
-    /// Cancels everything of an instance that has not ended, before the instance is erased (E52): what waits first, so that nothing
-    /// starts in the place of what ends.
+    /// Cancels everything of an instance that has not ended, before the instance is erased (E52), also what the others start until they
+    /// are cancelled; with `until`, only what was accepted before then.
     ///
     /// # Errors
     ///
     /// The store cannot be read, or cannot take a change.
-    pub async fn cancel_all_of(self: &Arc<Self>, instance: &InstanceId) -> StoreResult<()> {
+    pub async fn cancel_all_of(
+        self: &Arc<Self>,
+        instance: &InstanceId,
+        until: Option<Timestamp>,
+    ) -> StoreResult<()> {
+        while self.cancel_found(instance, until).await? {}
+        Ok(())
+    }
+
+    /// Cancels what is found of an instance: what waits first, so that nothing starts in the place of what ends. Returns whether there was
+    /// anything.
+    async fn cancel_found(
+        self: &Arc<Self>,
+        instance: &InstanceId,
+        until: Option<Timestamp>,
+    ) -> StoreResult<bool> {
+        let mut found = false;
         for status in [Status::Queued, Status::Pending, Status::Running] {
             let filter = ExecutionFilter {
                 instance: Some(instance.clone()),
                 status: Some(status),
+                until,
                 ..ExecutionFilter::default()
             };
             let mut cursor = None;
@@ -154,6 +171,7 @@ impl Engine {
                 let page = self.ports.store.executions(&filter, cursor.as_ref(), PAGE);
                 let page = page.await?;
                 let Some(last) = page.last() else { break };
+                found = true;
                 cursor = Some((last.accepted_at, last.id.clone()));
                 for execution in page {
                     // One that has ended meanwhile is as good as cancelled.
@@ -163,7 +181,7 @@ impl Engine {
                 }
             }
         }
-        Ok(())
+        Ok(found)
     }
 
     /// Cancels an execution that runs; returns how it ends. One whose end is being recorded is waited for.
@@ -191,7 +209,7 @@ impl Engine {
         let is_flow = execution.function == Function::OnExecution;
         let queued = is_flow.then(|| self.lanes.take(&lane, self.standing(execution)));
         match queued.flatten() {
-            Some(job) => Taken::Queued(lane, Box::new(job)),
+            Some(job) => Taken::Queued(Box::new(job)),
             None => Taken::Nothing,
         }
     }
@@ -200,7 +218,10 @@ impl Engine {
     fn let_go(self: &Arc<Self>, taken: Taken) {
         match taken {
             Taken::Pending(job) => self.release_lanes(&[*job]),
-            Taken::Queued(_, job) => lock(&self.pending).forget(&job),
+            Taken::Queued(job) => {
+                lock(&self.pending).forget(&job);
+                self.release_lanes(&[*job]);
+            }
             Taken::Nothing => {}
         }
     }
@@ -224,12 +245,8 @@ impl Engine {
         match taken {
             Taken::Pending(job) => self.wait_for_retry(*job),
             // It waits for its turn, with its time behind it, and may have been missed by a newer execution.
-            Taken::Queued(_, job) if job.gives_way() => self.wait_for_retry(*job),
-            Taken::Queued(lane, job) => {
-                let (queue, standing) = (job.queue(), job.standing());
-                let started = self.lanes.put_back(&lane, &queue, standing, *job);
-                self.start_all(started);
-            }
+            Taken::Queued(job) if job.gives_way() => self.wait_for_retry(*job),
+            Taken::Queued(job) => self.start_due(*job),
             Taken::Nothing => {
                 lock(&self.doomed).remove(id);
             }
@@ -256,7 +273,7 @@ impl Engine {
             dead: false,
         };
         let commit = Commit::new(Point::Dismiss, vec![dismiss]);
-        let job = self.recovered(execution);
+        let job = self.kept(execution);
         if let Err(fault) = self.ports.store.commit(commit).await {
             self.settle_dismissal(id.clone(), job, &fault);
             return Err(fault.into());
@@ -295,8 +312,8 @@ pub(super) fn refreshed(payload: &Arc<StoredPayload>) -> Arc<StoredPayload> {
 enum Taken {
     /// It waited for its time.
     Pending(Box<Job>),
-    /// It waited in this lane.
-    Queued(LaneId, Box<Job>),
+    /// It waited in its lane.
+    Queued(Box<Job>),
     /// It was nowhere: it is on its way from the disk.
     Nothing,
 }

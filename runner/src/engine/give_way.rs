@@ -35,7 +35,7 @@ impl Engine {
     fn take_retry(&self, pending: &mut Pending, waiting: &Waiting) -> Option<Job> {
         let early = pending.take(&waiting.id);
         early.or_else(|| {
-            let due = self.lanes.take_holding(&waiting.lane, waiting.standing)?;
+            let due = self.lanes.take(&waiting.lane, waiting.standing)?;
             pending.forget(&due);
             Some(due)
         })

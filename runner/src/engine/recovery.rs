@@ -17,6 +17,9 @@ use crate::lane::{Entry, LaneId, Standing, poison};
 use crate::record::{CallerError, Execution, Function, InvokedBy, ResultType, Status};
 use crate::store::{ExecutionFilter, Point, StoreError, StoreResult};
 
+/// Why the retry of a lifecycle function, or of what a removal triggers, is not made.
+const LOST_RETRY: &str = "the process stopped while this function waited for its retry; deploy or remove the instance again";
+
 /// How many executions are read at once.
 pub(super) const PAGE: u32 = 1000;
 
@@ -94,7 +97,7 @@ impl Engine {
                 let page = page.await?;
                 let Some(last) = page.last() else { break };
                 cursor = Some((last.accepted_at, last.id.clone()));
-                for job in page.into_iter().filter_map(|found| self.recovered(found)) {
+                for job in page.into_iter().filter_map(|found| self.kept(found)) {
                     if let (Some(lane), Some(hold)) = (job.lane(), job.hold_of_poisoned()) {
                         self.lanes.hold(&lane, &job.queue(), hold);
                     }
@@ -105,7 +108,14 @@ impl Engine {
     }
 
     pub(super) fn recovered(&self, execution: Execution) -> Option<Job> {
-        let instance = self.instances.get(&execution.instance)?;
+        let is_there = self.instances.get(&execution.instance).is_some();
+        self.kept(execution).filter(|_| is_there)
+    }
+
+    /// As [`recovered`](Self::recovered), also of an instance that is removed and not erased yet: what holds its lanes holds them when a
+    /// deploy brings it back (E52).
+    pub(super) fn kept(&self, execution: Execution) -> Option<Job> {
+        let instance = self.instances.find(&execution.instance)?;
         let flow = Arc::clone(self.ports.integration.flow(execution.flow.as_str())?);
         // One that was never started, goes on with nothing and had no trigger has left neither steps nor lines. A replay may have
         // brought steps with it.
@@ -128,6 +138,12 @@ impl Engine {
     async fn take_up_recovered(self: &Arc<Self>, mut execution: Execution) {
         let lifecycle = execution.function != Function::OnExecution;
         let status = execution.status;
+        // What is synchronous is tried again only because a deploy or a removal waits for it, and that has gone (E51).
+        if !lifecycle && execution.synchronous && status == Status::Pending {
+            return self
+                .end_unrun(&execution, LOST_RETRY.to_owned(), false)
+                .await;
+        }
         // Nobody waits for a synchronous run any more; it is finished like any other, in its lane.
         execution.synchronous = false;
         let Some(job) = self.recovered(execution.clone()) else {
@@ -135,9 +151,7 @@ impl Engine {
         };
         if lifecycle {
             let text = match status {
-                Status::Pending => {
-                    "the process stopped while this function waited for its retry; deploy or remove the instance again"
-                }
+                Status::Pending => LOST_RETRY,
                 _ => {
                     "the process stopped while this function ran; deploy or remove the instance again"
                 }
@@ -168,6 +182,12 @@ impl Engine {
                 execution.flow
             )
         };
+        let dead_letter = execution.function == Function::OnExecution;
+        self.end_unrun(execution, error, dead_letter).await;
+    }
+
+    /// Ends an execution that runs no more and stands in no lane.
+    async fn end_unrun(&self, execution: &Execution, error: String, dead_letter: bool) {
         let finish = crate::store::Finish {
             id: execution.id.clone(),
             status: Status::Error,
@@ -179,7 +199,7 @@ impl Engine {
                 status: None,
             }),
             output: None,
-            dead_letter: execution.function == Function::OnExecution,
+            dead_letter,
             canceled_by: None,
         };
         self.commit_persistently(

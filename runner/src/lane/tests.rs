@@ -241,6 +241,7 @@ fn a_held_lane_takes_no_place_of_its_instance() {
     assert_eq!(lanes.release(&a, 1), ["a2"]);
     assert_eq!(lanes.take(&b, at(4)), Some("b4"));
     assert!(lanes.end(&a, None).is_empty());
+    assert!(lanes.release(&b, 4).is_empty());
 }
 
 /// E6, E15: also those of a page that is not there yet when the next run comes.

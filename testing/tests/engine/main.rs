@@ -21,6 +21,7 @@ mod functions;
 mod functions_again;
 mod give_way;
 mod handed_on;
+mod in_combination;
 mod instances;
 mod limits;
 mod model;

@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     LostAfter,
     /// There is no room.
     Full,
+    /// The commit is done, and whoever made it is told a little later.
+    Late,
 }
 
 /// A store on a disk that outlives it.
@@ -137,6 +139,11 @@ impl StoreLayer for FaultyStore {
                     lost()
                 }
                 Some(Fault::Full) => Err(StoreError::Full("no room".to_owned())),
+                Some(Fault::Late) => {
+                    let committed = self.apply(commit).await;
+                    tokio::task::yield_now().await;
+                    committed
+                }
             }
         })
     }

@@ -210,6 +210,36 @@ async fn w43_a_secret_is_brought_only_where_the_flow_expects_it() -> Result {
     Ok(())
 }
 
+#[derive(Debug)]
+struct Stays;
+
+#[flow(key = "stays", trigger = Webhook::unsigned())]
+impl Stays {
+    #[on_execution]
+    async fn take(_context: &Context<Config>) -> sdk::Result<()> {
+        Ok(())
+    }
+
+    #[on_instance_remove]
+    async fn leave(_context: &Context<Config>) -> sdk::Result<()> {
+        Err(Error::new("not now"))
+    }
+}
+
+/// W41, E52: a removal that failed has unsubscribed nevertheless, so the deploy after it takes the secret of its own subscription.
+#[tokio::test]
+async fn w41_what_was_brought_before_a_removal_that_failed_is_forgotten_by_the_next_deploy()
+-> Result {
+    let lab = Simulation::of(Integration::new("asana").flow::<Tasks>().flow::<Stays>());
+    let instance = lab.deploy(config("", false)).await?;
+    assert_eq!(bring::<Tasks>(&instance, "old").await, 200);
+    assert!(instance.remove().await.is_err());
+    instance.redeploy_as_is().await?;
+    assert_eq!(bring::<Tasks>(&instance, "new").await, 200);
+    assert_eq!(deliver(&instance, "new").await, 200);
+    Ok(())
+}
+
 /// What was brought goes with the other secrets of the record, which the vault seals.
 #[tokio::test]
 async fn e56_what_was_brought_is_read_back_from_the_record() -> Result {
