@@ -134,6 +134,17 @@ async fn a_deploy_function_is_replayed() {
         }
     };
     again.expect(200);
+
+    // What succeeded is not among what a replay of many runs again.
+    let done = json!({"instance": instance.rsplit('/').next(), "result": "COMPLETED"});
+    let bulk = server
+        .post("/api/executions/replay", done)
+        .await
+        .expect(200);
+    assert_eq!(bulk["replayed"], 0, "{bulk}");
+    let sentence = "a lifecycle function that succeeded is replayed by its own id alone";
+    let refused = |item: &Value| item["error"] == sentence;
+    assert!(items(&bulk["items"]).iter().any(refused), "{bulk}");
 }
 
 /// E52: a removed instance is shown with its time, nothing is done to it, and a deploy brings it back.

@@ -19,7 +19,7 @@ use super::input::{JsonOf, PathOf};
 use super::page;
 use super::words;
 use crate::engine::ReplayFrom;
-use crate::record::{Execution, InvokedBy, ResultType, Status};
+use crate::record::{Execution, Function, InvokedBy, ResultType, Status};
 use crate::store::ExecutionFilter;
 
 /// How an execution is replayed.
@@ -173,6 +173,13 @@ async fn replay_one(
         execution_id: None,
         error: Some(error),
     };
+    // Whoever replays a time meant its payloads: what was set up well is not set up once more, least of all for the first time.
+    if execution.function != Function::OnExecution
+        && execution.result == Some(ResultType::Completed)
+    {
+        let text = "a lifecycle function that succeeded is replayed by its own id alone";
+        return Ok(refused(text.to_owned()));
+    }
     if let Some(later) = later_attempt(admin, execution).await? {
         return Ok(refused(format!(
             "a later attempt followed it: execution `{later}`"
