@@ -5,7 +5,6 @@ use std::sync::Arc;
 use runner::instance::Instance;
 use runner::record::{Execution, InvokedBy, ResultType, Status};
 use runner::settings::Settings;
-use runner::store::{ExecutionFilter, Store as _};
 use sdk::prelude::*;
 use serde_json::{Value, json};
 
@@ -104,21 +103,6 @@ fn lasting(concurrency: u32) -> Lasting {
     Lasting::new(integration.build().unwrap(), settings)
 }
 
-async fn executions(lasting: &Lasting, flow: &str) -> Vec<Execution> {
-    let filter = ExecutionFilter {
-        flow: Some(flow.into()),
-        ..ExecutionFilter::default()
-    };
-    let mut found = lasting.disk.executions(&filter, None, 100).await.unwrap();
-    found.sort_by_key(|execution| (execution.position, execution.attempt));
-    found
-}
-
-async fn statuses(lasting: &Lasting, flow: &str) -> Vec<Status> {
-    let found = executions(lasting, flow).await;
-    found.iter().map(|execution| execution.status).collect()
-}
-
 async fn post(world: &World, instance: &Arc<Instance>, flow: &str, body: Value) -> Option<u16> {
     let answer = world.post(instance, flow, &body).await;
     answer.map(|(status, _)| status)
@@ -143,13 +127,13 @@ async fn no_more_executions_of_an_instance_run_than_its_limit() {
         };
         assert_eq!(post(&world, &acme, flow, body).await, Some(200));
     }
-    assert_eq!(statuses(&lasting, "works").await, [RUNS, WAITS]);
-    assert_eq!(statuses(&lasting, "other").await, [RUNS, WAITS]);
+    assert_eq!(lasting.statuses("works").await, [RUNS, WAITS]);
+    assert_eq!(lasting.statuses("other").await, [RUNS, WAITS]);
     post(&world, &globex, "works", json!("")).await;
-    assert_eq!(statuses(&lasting, "works").await, [RUNS, WAITS, RUNS]);
+    assert_eq!(lasting.statuses("works").await, [RUNS, WAITS, RUNS]);
     world.advance(seconds(10), |_| {}).await;
-    assert_eq!(statuses(&lasting, "works").await, [ENDED, RUNS, ENDED]);
-    assert_eq!(statuses(&lasting, "other").await, [ENDED, RUNS]);
+    assert_eq!(lasting.statuses("works").await, [ENDED, RUNS, ENDED]);
+    assert_eq!(lasting.statuses("other").await, [ENDED, RUNS]);
 }
 
 /// E50, G1: a limit of its own is kept at a redeploy and over a restart; another one holds at once, also for what waits.
@@ -163,30 +147,30 @@ async fn a_limit_of_its_own_is_kept_and_can_be_changed_while_executions_wait() {
     }
     world.deploy_at_most(Some(acme.id.clone()), None).await;
     assert_eq!(
-        statuses(&lasting, "works").await,
+        lasting.statuses("works").await,
         [RUNS, WAITS, WAITS, WAITS, WAITS]
     );
 
     world.kill();
     let world = World::start(&lasting, None).await;
     assert_eq!(
-        statuses(&lasting, "works").await,
+        lasting.statuses("works").await,
         [RUNS, WAITS, WAITS, WAITS, WAITS]
     );
     world.deploy_at_most(Some(acme.id.clone()), Some(3)).await;
     assert_eq!(
-        statuses(&lasting, "works").await,
+        lasting.statuses("works").await,
         [RUNS, RUNS, RUNS, WAITS, WAITS]
     );
     world.deploy_at_most(Some(acme.id.clone()), Some(1)).await;
     world.advance(seconds(10), |_| {}).await;
     assert_eq!(
-        statuses(&lasting, "works").await,
+        lasting.statuses("works").await,
         [ENDED, ENDED, ENDED, RUNS, WAITS]
     );
     world.deploy_at_most(Some(acme.id.clone()), Some(0)).await;
     assert_eq!(
-        statuses(&lasting, "works").await,
+        lasting.statuses("works").await,
         [ENDED, ENDED, ENDED, RUNS, RUNS]
     );
 }
@@ -210,12 +194,12 @@ async fn ticks_and_retries_wait_for_a_place() {
     for _ in 0..10 {
         world.advance(seconds(10), |_| {}).await;
         let (works, ticks) = (
-            executions(&lasting, "works").await,
-            executions(&lasting, "ticks").await,
+            lasting.executions("works").await,
+            lasting.executions("ticks").await,
         );
         assert!(most(works) + most(ticks) <= 1);
     }
-    let works = executions(&lasting, "works").await;
+    let works = lasting.executions("works").await;
     assert_eq!(works.len(), 8);
     assert!(works.iter().all(|it| it.status.is_final()));
     let retry = works
@@ -226,7 +210,7 @@ async fn ticks_and_retries_wait_for_a_place() {
     // It came before those that waited when its time came.
     let after = works.iter().filter(|it| it.started_at > retry.started_at);
     assert_eq!(after.count(), 3);
-    let ticks = executions(&lasting, "ticks").await;
+    let ticks = lasting.executions("ticks").await;
     assert!(
         ticks
             .iter()
@@ -246,26 +230,26 @@ async fn who_would_wait_for_a_result_is_refused_while_the_limit_is_reached() {
     assert_eq!(post(&world, &acme, "waited", json!({"id": 1})).await, None);
     post(&world, &acme, "works", json!("")).await;
     post(&world, &acme, "works", json!("")).await;
-    assert_eq!(statuses(&lasting, "works").await, [RUNS, WAITS]);
+    assert_eq!(lasting.statuses("works").await, [RUNS, WAITS]);
 
     let refused = world.post(&acme, "waited", &json!({"id": 2})).await;
     let text = "As many runs as the customer may have at once (2) are going on; try again when one has ended.";
     assert_eq!(refused, Some((429, json!({ "error": text }))));
     assert_eq!(post(&world, &acme, "guarded", json!({})).await, Some(429));
-    assert_eq!(executions(&lasting, "guarded").await.len(), 0);
+    assert_eq!(lasting.executions("guarded").await.len(), 0);
     // A delivery that came before needs no place: its first run is waited for.
     assert_eq!(post(&world, &acme, "waited", json!({"id": 1})).await, None);
-    let results: Vec<_> = executions(&lasting, "waited").await;
+    let results: Vec<_> = lasting.executions("waited").await;
     let results: Vec<_> = results.iter().map(|it| it.result).collect();
     assert_eq!(results, [None, Some(ResultType::CanceledAsDuplicate)]);
 
     world.advance(seconds(5), |_| {}).await;
-    assert_eq!(statuses(&lasting, "works").await, [RUNS, RUNS]);
+    assert_eq!(lasting.statuses("works").await, [RUNS, RUNS]);
     world.advance(seconds(10), |_| {}).await;
     assert_eq!(post(&world, &acme, "waited", json!({"id": 2})).await, None);
     world.advance(seconds(5), |_| {}).await;
     assert_eq!(
-        executions(&lasting, "waited").await.last().unwrap().result,
+        lasting.executions("waited").await.last().unwrap().result,
         Some(ResultType::Completed)
     );
 }
@@ -278,14 +262,14 @@ async fn a_call_runs_in_the_place_of_its_caller() {
     let acme = world.deploy().await;
     post(&world, &acme, "parent", json!({})).await;
     world.advance(seconds(7), |_| {}).await;
-    assert_eq!(statuses(&lasting, "parent").await, [RUNS]);
-    assert_eq!(statuses(&lasting, "works").await, [WAITS]);
+    assert_eq!(lasting.statuses("parent").await, [RUNS]);
+    assert_eq!(lasting.statuses("works").await, [WAITS]);
     // The process dies with the parent and its second call under way: both are finished, one after the other.
     world.kill();
     let world = World::start(&lasting, None).await;
     world.advance(seconds(60), |_| {}).await;
     for flow in ["parent", "works", "waited"] {
-        let statuses = statuses(&lasting, flow).await;
+        let statuses = lasting.statuses(flow).await;
         assert!(
             statuses.iter().all(|it| *it == ENDED),
             "{flow}: {statuses:?}"

@@ -6,7 +6,7 @@ use std::time::Duration;
 use runner::deploy::{Customer, DeployRequest, Removal};
 use runner::instance::{Instance, InstanceStatus};
 use runner::record::{Execution, Function, ResultType, Status};
-use runner::store::{ExecutionFilter, Store as _};
+use runner::store::Store as _;
 use sdk::id::InstanceId;
 use sdk::prelude::*;
 use serde_json::{Value, json};
@@ -71,21 +71,6 @@ fn lasting(integration: Integration<()>) -> Lasting {
     Lasting::new(integration.build().unwrap(), settings())
 }
 
-async fn executions(lasting: &Lasting, flow: &str) -> Vec<Execution> {
-    let filter = ExecutionFilter {
-        flow: Some(flow.into()),
-        ..ExecutionFilter::default()
-    };
-    let mut found = lasting.disk.executions(&filter, None, 100).await.unwrap();
-    found.sort_by_key(|execution| (execution.position, execution.attempt));
-    found
-}
-
-async fn statuses(lasting: &Lasting, flow: &str) -> Vec<Status> {
-    let found = executions(lasting, flow).await;
-    found.iter().map(|execution| execution.status).collect()
-}
-
 async fn post(world: &World, instance: &Arc<Instance>, flow: &str, body: Value) {
     let answer = world.post(instance, flow, &body).await;
     assert_eq!(answer.map(|(status, _)| status), Some(200));
@@ -116,7 +101,7 @@ async fn removed_with_a_parked_key(lasting: &Lasting) -> (World, Arc<Instance>, 
     world.advance(seconds(5), |_| {}).await;
     remove(&world, &instance.id, days(1)).await;
     assert_eq!(status(&world, &instance.id), Some(InstanceStatus::Removed));
-    let parked = executions(lasting, "keyed").await.remove(0);
+    let parked = lasting.executions("keyed").await.remove(0);
     assert!(parked.dead_letter);
     (world, instance, parked)
 }
@@ -132,7 +117,7 @@ async fn a_key_is_open_whose_dead_letter_was_dismissed_while_the_instance_was_re
     world.deploy_at_most(Some(instance.id.clone()), None).await;
     post(&world, &instance, "keyed", json!({"key": 1})).await;
     world.advance(seconds(5), |_| {}).await;
-    let ends = statuses(&lasting, "keyed").await;
+    let ends = lasting.statuses("keyed").await;
     assert_eq!(ends, [Status::Error, Status::Success]);
 }
 
@@ -147,13 +132,13 @@ async fn a_key_stays_parked_while_its_instance_is_removed_and_the_process_starts
     post(&world, &instance, "keyed", json!({"key": 1})).await;
     post(&world, &instance, "keyed", json!({"key": 2})).await;
     world.advance(seconds(5), |_| {}).await;
-    let ends = statuses(&lasting, "keyed").await;
+    let ends = lasting.statuses("keyed").await;
     assert_eq!(ends, [Status::Error, Status::Queued, Status::Success]);
     let engine = Arc::clone(&world.runner.engine);
     let dismissed = world.drive(async move { engine.dismiss(&parked.id).await });
     dismissed.await.unwrap().unwrap();
     world.advance(seconds(5), |_| {}).await;
-    let ends = statuses(&lasting, "keyed").await;
+    let ends = lasting.statuses("keyed").await;
     assert_eq!(ends, [Status::Error, Status::Success, Status::Success]);
 }
 
@@ -173,10 +158,10 @@ async fn what_a_removal_starts_runs_though_the_instance_is_at_its_limit() {
     remove(&world, &instance.id, Duration::ZERO).await;
     world.advance(seconds(30), |_| {}).await;
     assert_eq!(status(&world, &instance.id), None);
-    let cleaned = executions(&lasting, "cleans-up").await;
+    let cleaned = lasting.executions("cleans-up").await;
     assert_eq!(cleaned.len(), 1);
     assert_eq!(cleaned[0].result, Some(ResultType::Completed));
-    for slow in executions(&lasting, "slow").await {
+    for slow in lasting.executions("slow").await {
         assert_eq!(slow.result, Some(ResultType::Canceled));
     }
 }
@@ -237,7 +222,7 @@ async fn nothing_runs_on_that_was_started_while_a_removal_cancelled() {
     remove(&world, &instance.id, Duration::ZERO).await;
     world.advance(seconds(30), |_| {}).await;
     assert_eq!(status(&world, &instance.id), None);
-    assert_eq!(statuses(&lasting, "slow").await, [Status::Error]);
+    assert_eq!(lasting.statuses("slow").await, [Status::Error]);
     world.advance(hours(2), |_| {}).await;
     assert_eq!(lasting.disk.states(&instance.id).await.unwrap(), []);
 }
@@ -252,13 +237,13 @@ async fn a_cancel_that_fails_leaves_the_order_of_its_lane() {
         post(&world, &instance, "keyed", json!({"key": 1})).await;
     }
     world.advance(millis(4500), |_| {}).await;
-    let second = executions(&lasting, "keyed").await.remove(1).id;
+    let second = lasting.executions("keyed").await.remove(1).id;
     world.store.arm(0, Fault::LostBefore);
     let engine = Arc::clone(&world.runner.engine);
     let cancelled = world.drive(async move { engine.cancel(&second).await });
     assert!(cancelled.await.unwrap().is_err());
     world.advance(seconds(20), |_| {}).await;
-    let ran = executions(&lasting, "keyed").await;
+    let ran = lasting.executions("keyed").await;
     let started: Vec<_> = ran.iter().map(|it| it.started_at).collect();
     assert!(started.is_sorted(), "{started:?}");
     assert!(ran.iter().all(|it| it.status == Status::Success));
@@ -287,13 +272,13 @@ async fn a_retry_of_a_removal_that_has_gone_does_not_undo_the_next_deploy() {
     let instance = world.deploy().await;
     remove(&world, &instance.id, Duration::ZERO).await;
     let waits = [Status::Error, Status::Pending];
-    assert_eq!(statuses(&lasting, "unsubscribes").await, waits);
+    assert_eq!(lasting.statuses("unsubscribes").await, waits);
     world.kill();
     let world = World::start(&lasting, None).await;
     world.deploy_at_most(Some(instance.id.clone()), None).await;
     world.advance(hours(1), |_| {}).await;
     assert_eq!(status(&world, &instance.id), Some(InstanceStatus::Active));
-    let ran = executions(&lasting, "unsubscribes").await;
+    let ran = lasting.executions("unsubscribes").await;
     assert_eq!(ran.len(), 2);
     assert_eq!(ran[1].started_at, None, "{:?}", ran[1]);
     assert_eq!(ran[1].status, Status::Error);
@@ -352,16 +337,16 @@ async fn a_start_for_which_its_caller_does_not_wait_runs_all_the_same() {
     post(&world, &instance, "impatient", json!(null)).await;
     world.store.arm(0, Fault::Late);
     world.advance(seconds(1), |_| {}).await;
-    assert_eq!(statuses(&lasting, "impatient").await, [Status::Success]);
-    assert_eq!(statuses(&lasting, "cleans-up").await, [Status::Running]);
+    assert_eq!(lasting.statuses("impatient").await, [Status::Success]);
+    assert_eq!(lasting.statuses("cleans-up").await, [Status::Running]);
     world.advance(seconds(5), |_| {}).await;
-    assert_eq!(statuses(&lasting, "cleans-up").await, [Status::Success]);
+    assert_eq!(lasting.statuses("cleans-up").await, [Status::Success]);
     assert_eq!(world.runner.engine.load(), (0, 0));
     for _ in 0..2 {
         post(&world, &instance, "cleans-up", json!(null)).await;
     }
     let all = [Status::Success, Status::Running, Status::Running];
-    assert_eq!(statuses(&lasting, "cleans-up").await, all);
+    assert_eq!(lasting.statuses("cleans-up").await, all);
 }
 
 struct FillsUp;
@@ -405,7 +390,7 @@ async fn a_deploy_that_finds_the_backlog_full_has_failed_and_fills_once() {
 
     world.advance(hours(1), |_| {}).await;
     assert!(deploy(Some(second.clone())).await.unwrap().succeeded);
-    let of_second = executions(&lasting, "fills-up").await;
+    let of_second = lasting.executions("fills-up").await;
     let of_second = of_second.iter().filter(|it| it.instance == second);
     let functions: Vec<_> = of_second.map(|it| it.function).collect();
     assert_eq!(functions, [Function::OnFirstDeploy, Function::OnExecution]);

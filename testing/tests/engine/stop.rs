@@ -5,7 +5,6 @@ use std::sync::Arc;
 use runner::instance::Instance;
 use runner::record::{Execution, InvokedBy, ResultType, Status};
 use runner::settings::Settings;
-use runner::store::{ExecutionFilter, Store as _};
 use sdk::prelude::*;
 use serde_json::{Value, json};
 
@@ -57,17 +56,6 @@ impl Waited {
     }
 }
 
-async fn executions(lasting: &Lasting, flow: &str) -> Vec<Execution> {
-    let filter = ExecutionFilter {
-        flow: Some(flow.into()),
-        ..ExecutionFilter::default()
-    };
-    let found = lasting.disk.executions(&filter, None, 100).await;
-    let mut found = found.unwrap();
-    found.sort_by_key(|execution| (execution.position, execution.attempt));
-    found
-}
-
 fn states(executions: &[Execution]) -> Vec<(Status, u32)> {
     let state = |execution: &Execution| (execution.status, execution.starts);
     executions.iter().map(state).collect()
@@ -108,24 +96,24 @@ async fn g8_a_process_that_drains_starts_only_what_somebody_waits_for() {
         "it takes its time"
     );
     world.advance(minutes(10), |_| {}).await;
-    assert_eq!(states(&executions(&lasting, "ticks").await), []);
-    let retried = executions(&lasting, "retried").await;
+    assert_eq!(states(&lasting.executions("ticks").await), []);
+    let retried = lasting.executions("retried").await;
     assert_eq!(states(&retried), [(Status::Error, 1), (Status::Pending, 0)]);
-    let queues = executions(&lasting, "queues").await;
+    let queues = lasting.executions("queues").await;
     let (ended, waits) = ((Status::Success, 1), (Status::Queued, 0));
     assert_eq!(states(&queues), [ended, waits, waits, waits]);
-    assert_eq!(states(&executions(&lasting, "waited").await), [ended]);
+    assert_eq!(states(&lasting.executions("waited").await), [ended]);
 
     world.kill();
     let world = World::start(&lasting, None).await;
     world.advance(minutes(2), |_| {}).await;
     for flow in ["retried", "queues", "waited"] {
-        let last = executions(&lasting, flow).await.pop().unwrap();
+        let last = lasting.executions(flow).await.pop().unwrap();
         assert_eq!(last.result, Some(ResultType::Completed), "{flow}");
     }
-    let queues = executions(&lasting, "queues").await;
+    let queues = lasting.executions("queues").await;
     assert!(queues.is_sorted_by_key(|execution| execution.started_at));
-    let ticks = executions(&lasting, "ticks").await;
+    let ticks = lasting.executions("ticks").await;
     assert_eq!(
         ticks.len(),
         3,

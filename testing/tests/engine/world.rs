@@ -14,9 +14,10 @@ use runner::entropy::Entropy;
 use runner::instance::Instance;
 use runner::outbound::HttpOutbound;
 use runner::ports::Ports;
+use runner::record::{Execution, Status};
 use runner::settings::Settings;
 use runner::spawn::Spawn as _;
-use runner::store::MemoryStore;
+use runner::store::{ExecutionFilter, MemoryStore, Store as _};
 use runner::vault::Vault;
 use sdk::Timestamp;
 use sdk::id::InstanceId;
@@ -45,6 +46,24 @@ impl Lasting {
             disk: MemoryStore::new(),
             entropy: Entropy::counted(),
         }
+    }
+
+    /// Returns the executions of a flow that are on disk, in the order in which they came.
+    pub(crate) async fn executions(&self, flow: &str) -> Vec<Execution> {
+        let filter = ExecutionFilter {
+            flow: Some(flow.into()),
+            ..ExecutionFilter::default()
+        };
+        let found = self.disk.executions(&filter, None, 100).await;
+        let mut found = found.unwrap();
+        found.sort_by_key(|execution| (execution.position, execution.attempt));
+        found
+    }
+
+    /// Returns how those executions stand.
+    pub(crate) async fn statuses(&self, flow: &str) -> Vec<Status> {
+        let found = self.executions(flow).await;
+        found.iter().map(|execution| execution.status).collect()
     }
 }
 
