@@ -44,7 +44,7 @@ use crate::execution::Triggered;
 use crate::instance::{Instance, Instances};
 use crate::lane::{Entry, LaneId, Lanes};
 use crate::ports::Ports;
-use crate::record::{Execution, Function, InvokedBy, Status, StoredAnswer, StoredPayload};
+use crate::record::{Execution, Function, InvokedBy, StoredAnswer, StoredPayload};
 use crate::store::{Accept, Commit, Committed, DedupeClaim, Point, StoreError, TickClaim, Write};
 
 /// Accepts and runs executions.
@@ -356,31 +356,15 @@ impl Engine {
         }
         let (options, body) = (&invocation.flow.options, &read.body);
         let order_key = order_key(options, body).or_else(|| invocation.in_turn.then(String::new));
+        let instance = invocation.instance.id.clone();
         let execution = Execution {
-            id: id.clone(),
-            instance: invocation.instance.id.clone(),
-            flow: options.key.into(),
             function: invocation.function,
             invoked_by: invocation.invoked_by,
             synchronous: invocation.synchronous,
-            status: Status::Queued,
-            result: None,
-            position: 0,
             order_key: order_key.filter(|_| invocation.function == Function::OnExecution),
-            accepted_at: now,
-            run_at: None,
-            started_at: None,
-            ended_at: None,
-            attempt: 1,
-            starts: 0,
-            journal: id,
-            first: None,
             parent: invocation.parent,
             unique_id: unique_id(options, body),
-            error: None,
-            caller_error: None,
-            dead_letter: false,
-            canceled_by: None,
+            ..Execution::queued(id, instance, options.key.into(), now)
         };
         let job = Job {
             execution,

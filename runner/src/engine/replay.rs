@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::control::ControlError;
 use super::recovery::Found;
 use super::{AcceptError, Engine, Job, Outcome, lock};
-use crate::record::{Execution, Function, InvokedBy, Status, StepRecord, StoredPayload};
+use crate::record::{Execution, Function, InvokedBy, StepRecord, StoredPayload};
 use crate::store::{Accept, Commit, Point, StoreError, Write};
 
 /// From where a replay begins.
@@ -190,25 +190,16 @@ impl Engine {
     fn replay_of(&self, original: &Execution) -> Execution {
         let now = self.ports.clock.now();
         let id = self.ports.entropy.execution_id(now);
+        let (instance, flow) = (original.instance.clone(), original.flow.clone());
         Execution {
-            id: id.clone(),
+            function: original.function,
             invoked_by: InvokedBy::Replay,
-            synchronous: false,
-            status: Status::Queued,
-            result: None,
-            accepted_at: now,
-            run_at: None,
-            started_at: None,
-            ended_at: None,
-            attempt: 1,
-            starts: 0,
-            journal: id,
+            position: original.position,
+            order_key: original.order_key.clone(),
             first: Some(original.id.clone()),
-            error: None,
-            caller_error: None,
-            dead_letter: false,
-            canceled_by: None,
-            ..original.clone()
+            parent: original.parent.clone(),
+            unique_id: original.unique_id.clone(),
+            ..Execution::queued(id, instance, flow, now)
         }
     }
 }
