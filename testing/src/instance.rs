@@ -275,6 +275,10 @@ impl<C> SimulatedInstance<C> {
             .unwrap_or_default()
     }
 
+    pub(crate) fn number(&self) -> usize {
+        self.number
+    }
+
     pub(crate) fn world(&self) -> &World {
         &self.world
     }

@@ -175,15 +175,20 @@ impl<C: ConfigVars> Simulation<C> {
     ///
     /// # Errors
     ///
-    /// Something is left that can never end.
+    /// Something is left that does not end by itself: it waits behind an execution that is out of attempts, which must be
+    /// [replayed](SimulatedInstance::replay) or [dismissed](SimulatedInstance::dismiss).
     pub async fn run_until_idle(&self) -> Result<(), SimulationError> {
         let world = self.world().await?;
         world.did(Act::RunUntilIdle);
         loop {
             world.settle().await;
             let unfinished = world.store().unfinished(0, 1).await.unwrap_or_default();
-            if unfinished.is_empty() {
+            let Some(first) = unfinished.first() else {
                 return Ok(());
+            };
+            if world.runner.engine.is_at_rest() {
+                let flow = first.flow.to_string();
+                return Err(SimulationError::Parked { flow });
             }
             let next = world.clock.next_deadline().ok_or(SimulationError::Stuck)?;
             world.clock.advance_to(next);

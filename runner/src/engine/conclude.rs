@@ -69,7 +69,7 @@ impl Engine {
                 Ok(changes) => changes,
                 Err(_) if self.store_fails().await => continue,
                 Err(error) => {
-                    verdict = Verdict::failed(error, ResultType::Error);
+                    verdict = Verdict::failed(copy(&error, &finished), ResultType::Error);
                     Vec::new()
                 }
             };

@@ -16,7 +16,7 @@ use super::crash_store::{CrashStore, Side};
 use super::failure::Failures;
 use crate::error::SimulationError;
 use crate::instance::check_lifecycle;
-use crate::script::{Act, Address};
+use crate::script::{Act, Address, Deed, Which};
 use crate::simulation::Simulation;
 use crate::world::{Lasting, World};
 
@@ -121,6 +121,11 @@ impl Player {
                 key,
             } => self.add_key(*instance, flow, key).await,
             Act::Send { to, request } => self.send(to, request).await,
+            Act::Control {
+                instance,
+                which,
+                deed,
+            } => self.control(*instance, which, *deed).await,
             Act::Advance(length) => {
                 let target = self.lasting.clock_now() + *length;
                 loop {
@@ -256,12 +261,37 @@ impl Player {
         }
     }
 
+    async fn control(
+        &mut self,
+        number: usize,
+        which: &Which,
+        deed: Deed,
+    ) -> Result<(), SimulationError> {
+        let Some(instance) = self.instances.get(number) else {
+            return Ok(());
+        };
+        let found = which.find(&*self.store, instance).await;
+        let Some(id) = found.unwrap_or_default() else {
+            return Ok(());
+        };
+        let before = self.count(InvokedBy::Replay).await;
+        loop {
+            let (runner, id) = (Arc::clone(&self.world.runner), id.clone());
+            // After a crash it may have been done already: then it is refused.
+            let done = self.drive(async move { deed.of(&runner, &id).await });
+            let is_done = matches!(done.await?, Ended::Done(_));
+            if is_done || self.count(InvokedBy::Replay).await > before {
+                return Ok(());
+            }
+        }
+    }
+
     async fn send(
         &mut self,
         to: &Address,
         request: &Request<Bytes>,
     ) -> Result<(), SimulationError> {
-        let before = self.accepted().await;
+        let before = self.count(InvokedBy::Webhook).await;
         loop {
             let Some(request) = self.readdress(to, request) else {
                 self.answers.push(Answer::default());
@@ -278,22 +308,22 @@ impl Player {
                 });
                 return Ok(());
             }
-            if self.accepted().await > before {
+            if self.count(InvokedBy::Webhook).await > before {
                 self.answers.push(Answer::default());
                 return Ok(());
             }
         }
     }
 
-    /// How many webhooks were accepted.
-    async fn accepted(&self) -> usize {
+    /// How many executions of this cause were accepted.
+    async fn count(&self, cause: InvokedBy) -> usize {
         let all = self
             .store
             .executions(&ExecutionFilter::default(), None, u32::MAX)
             .await
             .unwrap_or_default();
         all.iter()
-            .filter(|execution| execution.invoked_by == InvokedBy::Webhook)
+            .filter(|execution| execution.invoked_by == cause)
             .count()
     }
 
@@ -344,13 +374,9 @@ impl Player {
             if self.restart_if_crashed().await? {
                 continue;
             }
-            if self
-                .store
-                .unfinished(0, 1)
-                .await
-                .unwrap_or_default()
-                .is_empty()
-            {
+            let unfinished = self.store.unfinished(0, 1).await.unwrap_or_default();
+            // What waits behind an execution that is out of attempts waits for the test.
+            if unfinished.is_empty() || self.world.runner.engine.is_at_rest() {
                 return Ok(());
             }
             let next = self

@@ -9,6 +9,7 @@
 mod cassette;
 mod certificates;
 mod clock;
+mod control;
 mod egress;
 mod faults;
 mod fixture;
