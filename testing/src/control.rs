@@ -1,7 +1,6 @@
 //! What an operator does with single executions of an instance: look at them, cancel, replay, dismiss (E28).
 
 use std::panic::Location;
-use std::sync::Arc;
 
 use runner::engine::{ControlError, ReplayFrom};
 use runner::record::{Execution, Function};
@@ -92,7 +91,7 @@ impl<C> SimulatedInstance<C> {
             which,
             deed,
         });
-        let (runner, id) = (Arc::clone(&world.runner), id.clone());
+        let (runner, id) = (world.runner(), id.clone());
         let done = world.drive(async move { deed.of(&runner, &id).await });
         let done = done.await.ok_or(SimulationError::Stuck)??;
         world.settle().await;

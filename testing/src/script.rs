@@ -53,6 +53,8 @@ pub(crate) enum Act {
         which: Which,
         deed: Deed,
     },
+    /// Stopped the process for so long.
+    Down(Duration),
     /// Moved time on.
     Advance(Duration),
     /// Moved time on until everything had ended.

@@ -137,18 +137,26 @@ impl Player {
                     }
                 }
             }
+            Act::Down(length) => {
+                let started = self.world.down_for(*length).await;
+                // It may die again while it starts.
+                if self.restart_if_crashed().await? {
+                    return Ok(());
+                }
+                Ok(started?)
+            }
             Act::RunUntilIdle => self.run_until_idle().await,
         }
     }
 
     async fn deploy(&mut self, request: DeployRequest) -> Result<(), SimulationError> {
         loop {
-            let known = self.world.runner.engine.instances.all().into_iter();
+            let known = self.world.runner().engine.instances.all().into_iter();
             let begun = known
                 .map(|instance| instance.id.clone())
                 .find(|id| !self.instances.contains(id));
             let request = request.clone();
-            let deployer = Arc::clone(&self.world.runner.deployer);
+            let deployer = Arc::clone(&self.world.runner().deployer);
             if let Ended::Done(report) = self
                 .drive(async move { deployer.deploy(begun, request).await })
                 .await?
@@ -174,7 +182,7 @@ impl Player {
                 config: Some(config.clone()),
                 ..DeployRequest::default()
             };
-            let (deployer, id) = (Arc::clone(&self.world.runner.deployer), id.clone());
+            let (deployer, id) = (Arc::clone(&self.world.runner().deployer), id.clone());
             if let Ended::Done(report) = self
                 .drive(async move { deployer.deploy(Some(id), request).await })
                 .await?
@@ -197,16 +205,16 @@ impl Player {
             keep,
             ..Removal::default()
         };
-        let was_there = self.world.runner.engine.instances.get(&id).is_some();
+        let was_there = self.world.runner().engine.instances.get(&id).is_some();
         loop {
-            let all = &self.world.runner.engine.instances;
+            let all = &self.world.runner().engine.instances;
             let is_there = all.get(&id).is_some();
             if all.find(&id).is_none() || (was_there && !is_there) {
                 // It was done, and nobody was told.
                 self.lifecycle.push(Ok(()));
                 return Ok(());
             }
-            let (deployer, id) = (Arc::clone(&self.world.runner.deployer), id.clone());
+            let (deployer, id) = (Arc::clone(&self.world.runner().deployer), id.clone());
             if let Ended::Done(report) = self
                 .drive(async move { deployer.remove(&id, removal).await })
                 .await?
@@ -227,7 +235,7 @@ impl Player {
             return Ok(());
         };
         loop {
-            let deployer = Arc::clone(&self.world.runner.deployer);
+            let deployer = Arc::clone(&self.world.runner().deployer);
             let (id, flow) = (id.clone(), flow.clone());
             // After a crash there may be one that nobody was told of.
             if let Ended::Done(made) = self
@@ -246,7 +254,7 @@ impl Player {
             return Ok(());
         };
         loop {
-            let (deployer, id) = (Arc::clone(&self.world.runner.deployer), id.clone());
+            let (deployer, id) = (Arc::clone(&self.world.runner().deployer), id.clone());
             let change = async move {
                 if open {
                     deployer.resume(&id).await
@@ -276,7 +284,7 @@ impl Player {
         };
         let before = self.count(InvokedBy::Replay).await;
         loop {
-            let (runner, id) = (Arc::clone(&self.world.runner), id.clone());
+            let (runner, id) = (self.world.runner(), id.clone());
             // After a crash it may have been done already: then it is refused.
             let done = self.drive(async move { deed.of(&runner, &id).await });
             let is_done = matches!(done.await?, Ended::Done(_));
@@ -297,7 +305,7 @@ impl Player {
                 self.answers.push(Answer::default());
                 return Ok(());
             };
-            let answer = self.world.runner.ingress.receive(request);
+            let answer = self.world.runner().ingress.receive(request);
             if let Ended::Done(answer) = self.drive(answer).await? {
                 let location = answer.headers().get(http::header::LOCATION);
                 self.answers.push(Answer {
@@ -337,7 +345,7 @@ impl Player {
                 *value = own;
             }
         }
-        let all = &self.world.runner.engine.instances;
+        let all = &self.world.runner().engine.instances;
         let instance = |number: &usize| all.get(self.instances.get(*number)?);
         let endpoint = match to {
             Address::AsItSays => return Some(request),
@@ -376,7 +384,7 @@ impl Player {
             }
             let unfinished = self.store.unfinished(0, 1).await.unwrap_or_default();
             // What waits behind an execution that is out of attempts waits for the test.
-            if unfinished.is_empty() || self.world.runner.engine.is_at_rest() {
+            if unfinished.is_empty() || self.world.runner().engine.is_at_rest() {
                 return Ok(());
             }
             let next = self

@@ -10,6 +10,7 @@ mod cassette;
 mod certificates;
 mod clock;
 mod control;
+mod down;
 mod egress;
 mod faults;
 mod fixture;
