@@ -260,7 +260,7 @@ async fn an_instance_is_shown_with_what_matters_to_it() {
         "ACTIVE",
         "degraded",
         "order_by /id",
-        "1 times, 120.0 s",
+        "up to 1, after 120 s",
     ] {
         assert!(home.contains(words), "{words}: {home}");
     }

@@ -130,17 +130,15 @@ fn flows(integration: &Value) -> Markup {
 }
 
 fn retry(flow: &Value) -> String {
+    let seconds = flow.pointer("/retry/delay_seconds").and_then(Value::as_f64);
+    let grows = if flow.is("/retry/backoff") {
+        ", twice as long each time"
+    } else {
+        ""
+    };
     match flow.shown("/retry/max_attempts").as_str() {
         "" | "0" => "none".to_owned(),
-        most => format!(
-            "{most} times, {} s{}",
-            flow.shown("/retry/delay_seconds"),
-            if flow.is("/retry/backoff") {
-                ", twice as long each"
-            } else {
-                ""
-            }
-        ),
+        most => format!("up to {most}, after {} s{grows}", seconds.unwrap_or(0.0)),
     }
 }
 
