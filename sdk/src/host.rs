@@ -68,13 +68,38 @@ pub trait Host: Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RedirectsAreAnswers;
 
-/// Which step of an execution: its name, and how many of that name came before it.
+/// Which step of an execution: its name, and how many of that name came before it, inside the step in which it stands. So a step that is
+/// found finished, and whose work does not run again, does not move the counts of those behind it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StepId {
-    /// The name that the author gave.
+    /// The name that the author gave, behind those of the steps in which it stands: `file the order › create invoice`.
     pub name: String,
     /// How many steps of this name were begun before it.
     pub count: u32,
+}
+
+/// What stands between the name of a step and that of a step inside it.
+const INSIDE: &str = " › ";
+
+impl StepId {
+    /// Returns the name of a step inside this one, or inside none.
+    pub fn name_inside(outer: Option<&Self>, name: &str) -> String {
+        // What an author writes is no division of ours.
+        let name = name.replace('›', "››");
+        let Some(Self { name: outer, count }) = outer else {
+            return name;
+        };
+        match count {
+            0 => format!("{outer}{INSIDE}{name}"),
+            count => format!("{outer} [{count}]{INSIDE}{name}"),
+        }
+    }
+
+    /// Returns the name that the author gave.
+    pub fn own_name(&self) -> String {
+        let own = self.name.rsplit(INSIDE).next().unwrap_or_default();
+        own.replace("››", "›")
+    }
 }
 
 /// What [`Host::begin_step`] found.

@@ -294,7 +294,7 @@ async fn finish<T: Serialize>(host: &dyn Host, step: StepId, value: T, attempts:
     let recorded = crate::json::to_value(&value).map_err(|fault| {
         Error::new(format!(
             "the result of step `{}` is not JSON: {fault}",
-            step.name
+            step.own_name()
         ))
         .permanent()
     })?;

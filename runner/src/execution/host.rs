@@ -80,7 +80,7 @@ pub(super) struct ExecutionHost {
     counts: Mutex<HashMap<String, u32>>,
     begun: Mutex<HashMap<StepId, Timestamp>>,
     /// The steps whose work is being polled, one inside the other.
-    inside: Mutex<Vec<String>>,
+    inside: Mutex<Vec<StepId>>,
     /// An async lock: reading a key for the first time waits for the store.
     overlay: tokio::sync::Mutex<Overlay>,
     lines: Mutex<Lines>,
@@ -255,7 +255,7 @@ impl Host for ExecutionHost {
             number: lines.next,
             at: self.ports.clock.now(),
             level: line.level,
-            step: lock(&self.inside).last().cloned(),
+            step: lock(&self.inside).last().map(StepId::own_name),
             text: shorten(&self.served.redactor.text(&text), LONGEST_LINE).into_owned(),
             fields: self.served.redactor.value(fields),
         };
@@ -306,16 +306,14 @@ impl Host for ExecutionHost {
     }
 
     fn begin_step<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<StepStart>> {
+        let name = StepId::name_inside(lock(&self.inside).last(), name);
         let count = {
             let mut counts = lock(&self.counts);
-            let next = counts.entry(name.to_owned()).or_default();
+            let next = counts.entry(name.clone()).or_default();
             *next += 1;
             *next - 1
         };
-        let step = StepId {
-            name: name.to_owned(),
-            count,
-        };
+        let step = StepId { name, count };
         let start = match self.recorded.get(&step) {
             Some(value) => StepStart::Recorded(value.clone()),
             None => {
@@ -327,7 +325,7 @@ impl Host for ExecutionHost {
     }
 
     fn enter_step(&self, step: &StepId) {
-        lock(&self.inside).push(step.name.clone());
+        lock(&self.inside).push(step.clone());
     }
 
     fn leave_step(&self) {
@@ -358,11 +356,7 @@ impl Host for ExecutionHost {
         &self,
         mut request: http::Request<Bytes>,
     ) -> BoxFuture<'_, Result<http::Response<Bytes>>> {
-        let step = lock(&self.begun)
-            .iter()
-            // Steps that began at the same moment are told apart by name and count, so that a simulation is the same in every run.
-            .max_by_key(|(step, began)| (**began, step.name.clone(), step.count))
-            .map(|(step, _)| step.name.clone());
+        let step = lock(&self.inside).last().map(StepId::own_name);
         let sent_by = SentBy {
             execution: self.served.execution.clone(),
             instance: self.served.owner.instance.clone(),

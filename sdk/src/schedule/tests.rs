@@ -324,8 +324,12 @@ fn what_is_no_schedule_is_refused_with_the_remedy() {
             "unknown field `timezone`",
         ),
         (
-            json!({ "cron": "@daily", "missed": "all" }),
-            "unknown variant `all`",
+            json!({ "cron": "@daily", "missed": "run_all" }),
+            r#"`missed` is `skip`, `run_once` or `{"run_all": {"within": "1 day"}}`"#,
+        ),
+        (
+            json!({ "cron": "@daily", "missed": { "run_all": { "within": "-1 day" } } }),
+            "`-1 day` is not a length of time",
         ),
         (
             json!({ "cron": "@daily", "spread": "5" }),

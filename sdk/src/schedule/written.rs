@@ -26,12 +26,27 @@ struct Written {
     on_gap: Gap,
     #[serde(skip_serializing_if = "is_default")]
     on_fold: Fold,
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "missed")]
     missed: Missed,
     #[serde(skip_serializing_if = "is_default")]
     overlap: Overlap,
     #[serde(skip_serializing_if = "Duration::is_zero", with = "length")]
     spread: Duration,
+}
+
+/// One of the choices is an object: whoever writes its name alone is told what is missing.
+fn missed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Missed, D::Error> {
+    let written = serde_json::Value::deserialize(deserializer)?;
+    let is_name = written.is_string();
+    serde_json::from_value(written).map_err(|fault| {
+        if is_name {
+            de::Error::custom(
+                r#"`missed` is `skip`, `run_once` or `{"run_all": {"within": "1 day"}}`"#,
+            )
+        } else {
+            de::Error::custom(fault)
+        }
+    })
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -75,7 +75,7 @@ pub struct ExecutionReport {
 pub struct StepReport {
     /// Its name.
     pub name: String,
-    /// How many of this name came before it.
+    /// How many of this name came before it, inside the same step.
     #[serde(skip_serializing_if = "is_zero")]
     pub count: u32,
     /// Its result.
@@ -211,7 +211,7 @@ impl ExecutionReport {
 impl StepReport {
     fn of(step: &StepRecord, witness: &Witness) -> Self {
         Self {
-            name: step.step.name.clone(),
+            name: step.step.own_name(),
             count: step.step.count,
             result: step.end.clone().ok().map(|value| witness.value(value)),
             error: step

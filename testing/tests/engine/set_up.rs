@@ -20,7 +20,7 @@ impl Twin {
 
 struct OtherTwin;
 
-#[flow(key = "twin", queue = Queue::order_by("no pointer"))]
+#[flow(key = "twin", name = "", queue = Queue::order_by("no pointer"))]
 impl OtherTwin {
     #[on_execution]
     async fn run(_context: &Context) -> sdk::Result<()> {
@@ -39,6 +39,7 @@ fn an_integration_is_refused_with_all_its_faults() {
         "flow `twin`: it asks for 11 retries; at most 10 are possible",
         "flow `twin`: `no pointer` is not a JSON pointer; write it like `/customer/id`",
         "flow `twin`: its key is used by two flows; give each its own",
+        "flow `twin`: its name is empty; leave `name` out, and its key is its name",
     ];
     for text in expected {
         assert!(

@@ -183,6 +183,48 @@ async fn a_step_is_tried_again_and_its_error_may_be_a_value() -> Result {
     Ok(())
 }
 
+struct Nests;
+
+#[flow(key = "nests", retry = Retry::times(2).every(seconds(1)))]
+impl Nests {
+    #[on_execution]
+    async fn run(context: &Context) -> sdk::Result<Value> {
+        let page =
+            |name: &'static str| context.step("page", move || async move { Ok(name.to_owned()) });
+        let mut all: Vec<String> = Vec::new();
+        for part in ["first", "second"] {
+            let pages = || async move { Ok((page(part).await?, page("rest").await?)) };
+            let (one, rest) = context.step("part › of it", pages).await?;
+            all.extend([one, rest]);
+        }
+        all.push(page("last").await?);
+        match context.attempt() {
+            1 | 2 => Err(Error::new("once more")),
+            _ => Ok(json!(all)),
+        }
+    }
+}
+
+/// E20: a step inside a step that had finished is not begun again; those of its name behind it are still found by their own count.
+#[tokio::test]
+async fn steps_inside_a_finished_step_are_not_taken_for_those_behind_it() -> Result {
+    let lab = Simulation::of(Integration::<()>::new("i").flow::<Nests>());
+    let instance = lab.deploy(()).await?;
+    instance.webhook::<Nests>().send().await;
+    lab.run_until_idle().await?;
+    let runs = instance.executions::<Nests>().await;
+    let steps = |run: &testing::ExecutionReport| run.steps.len();
+    assert_eq!(runs.iter().map(steps).collect::<Vec<_>>(), [7, 0, 0]);
+    assert_eq!(
+        runs[2].assert_completed().output,
+        json!(["first", "rest", "second", "rest", "last"])
+    );
+    assert_eq!(runs[0].step("page"), "last");
+    assert_eq!(runs[0].step("part › of it"), &json!(["second", "rest"]));
+    lab.survives_a_crash_anywhere().await?;
+    Ok(())
+}
+
 struct Ignores;
 
 #[flow(key = "ignores", retry = Retry::times(1).every(minutes(1)))]
