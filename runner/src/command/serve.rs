@@ -340,10 +340,14 @@ fn threads(name: &'static str, count: Option<usize>) -> Result<Runtime, Failure>
         .map_err(|fault| Failure(format!("threads cannot be started: {fault}")))
 }
 
-/// Author code may block: a few threads more than there are processors.
+/// Author code may block, and each function that does keeps a thread from all the others: many more threads than there are processors.
+/// One that has nothing to do costs a few kilobytes.
 fn default_flow_threads() -> usize {
-    std::thread::available_parallelism().map_or(4, |count| (count.get() * 2).max(4))
+    std::thread::available_parallelism()
+        .map_or(FLOW_THREADS, |count| (count.get() * 2).max(FLOW_THREADS))
 }
+
+const FLOW_THREADS: usize = 64;
 
 fn bind(address: SocketAddr, option: &str) -> Result<Bound, Failure> {
     let failed = |fault: std::io::Error| match fault.kind() {
