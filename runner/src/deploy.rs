@@ -59,6 +59,9 @@ pub struct DeployRequest {
     /// API keys by flow, for flows that need one before they can be deployed (W6).
     #[serde(default)]
     pub api_keys: BTreeMap<FlowKey, Vec<String>>,
+    /// The values that stand in the source for the local instance, when it is deployed because of them.
+    #[serde(skip)]
+    pub from_source: Option<ConfigValues>,
 }
 
 /// A customer, as the product that ships the integration knows it.
@@ -341,7 +344,8 @@ impl Deployer {
                 .unwrap_or_default(),
             erase_at: None,
         };
-        let secrets = InstanceSecrets::deployed(values, keys, existing);
+        let mut secrets = InstanceSecrets::deployed(values, keys, existing);
+        secrets.from_source = request.from_source.or(secrets.from_source);
         Ok(Instance::new(
             id,
             facts,
