@@ -94,6 +94,9 @@ impl Runner {
         engine.recover().await?;
         let timer = Timer::new(Arc::clone(&engine));
         for instance in instances.all() {
+            if let InstanceStatus::Deploying | InstanceStatus::Removing = instance.facts.status {
+                tracing::warn!(instance = %instance.id, "its deploy or removal did not get through; deploy or remove it again");
+            }
             if instance.facts.status == InstanceStatus::Active {
                 match timer.put(&instance).await {
                     Ok(_) => {}
