@@ -81,6 +81,7 @@ pub(super) enum Trouble {
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) db: Connection,
+    /// Dropped behind the connection.
     pub(super) files: NamedFiles,
     pub(super) space: Space,
     pub(super) results: ResultFolder,
@@ -187,9 +188,9 @@ impl Writer {
 
     fn attempt(&mut self, jobs: &[Job]) -> rusqlite::Result<(Vec<Committed>, Effects)> {
         if let Some(lost) = self.files.lost() {
-            let fault = lost.fault();
+            let (fault, is_log) = (lost.fault(), matches!(lost, Lost::Log(_)));
             // What the lost log holds and the database does not is saved, as long as it can be read.
-            if matches!(lost, Lost::Log(_)) && self.unchecked > 0 {
+            if is_log && self.unchecked > 0 {
                 self.checkpoint()?;
             }
             return Err(fault);
