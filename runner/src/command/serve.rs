@@ -205,7 +205,7 @@ async fn run(
         front,
         limits,
         stopped(stopping.clone()),
-        grace,
+        grace.saturating_add(FAREWELL),
     );
     let management = serve_socket(
         sockets.admin.0,
@@ -245,18 +245,21 @@ async fn run(
     let deadline = runner.engine.ports.clock.now() + grace;
     // A closed channel means that both listeners are gone already.
     let _ = stop.send(true);
-    let drained = clock::until(&SystemClock, deadline, async {
-        (public.await, management.await)
-    })
-    .await;
-    if drained.is_err() {
-        tracing::warn!("callers were still connected when the time to stop was over");
-    }
+    let mut served = std::pin::pin!(async { (public.await, management.await) });
+    let drained = clock::until(&SystemClock, deadline, served.as_mut()).await;
     let left = deadline.since(runner.engine.ports.clock.now());
     runner.stop(left).await;
+    if drained.is_err() {
+        tracing::warn!("callers were still connected when the time to stop was over");
+        // Whoever waits for a result hears now that its run goes on at the next start.
+        let _ = served.await;
+    }
     tracing::info!("stopped");
     Ok(())
 }
+
+/// How long connections outlive the runs for which they wait, so that callers can be told what becomes of them.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What became of the local instance at the start.
 #[derive(Debug)]
