@@ -84,6 +84,8 @@ struct Running {
     cancel: Option<oneshot::Sender<()>>,
     instance: InstanceId,
     flow: FlowKey,
+    /// The execution that called it and waits for it.
+    waiting: Option<ExecutionId>,
 }
 
 /// One cause: "run this flow with this payload".
@@ -310,6 +312,12 @@ impl Engine {
     /// Returns how many executions wait for their turn, and how many run.
     pub fn load(&self) -> (usize, usize) {
         (self.lanes.waiting(), *self.active.borrow())
+    }
+
+    /// Says whether nothing runs and nothing waits for its time. What has not ended then waits for somebody: behind an execution that is
+    /// out of attempts, until that is replayed or dismissed.
+    pub fn is_at_rest(&self) -> bool {
+        *self.active.borrow() == 0 && lock(&self.pending).jobs().next().is_none()
     }
 
     /// Takes a place in a lane and a position in the same moment.
