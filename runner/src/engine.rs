@@ -232,7 +232,7 @@ impl Engine {
         if self.stopping.load(Ordering::Relaxed) || (draining && invocation.tick.is_some()) {
             return Err(AcceptError::Stopping);
         }
-        if !invocation.synchronous && self.lanes.waiting() >= self.ports.settings.backlog {
+        if !invocation.synchronous && !self.has_room_to_wait(&invocation.instance.id) {
             return Err(AcceptError::Backlog);
         }
         let claims = invocation.claims.clone();

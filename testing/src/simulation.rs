@@ -442,6 +442,7 @@ impl<C: ConfigVars> Deployment<'_, C> {
             api_keys: self.api_keys,
             rate_per_second: self.rate_per_second,
             concurrency: self.concurrency,
+            from_source: None,
         };
         let deployer = Arc::clone(&world.runner().deployer);
         let report = world

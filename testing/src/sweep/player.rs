@@ -106,6 +106,7 @@ impl Player {
                     rate_per_second: *rate_per_second,
                     concurrency: *concurrency,
                     api_keys: api_keys.clone(),
+                    from_source: None,
                 };
                 self.deploy(request).await
             }
