@@ -81,9 +81,11 @@ impl ConfigVar {
 
 #[cfg(test)]
 mod tests {
-    use crate::prelude::*;
+    use crate::config::{ConfigVars as _, Url};
+    use crate::schedule::Schedule;
+    use crate::secret::Secret;
 
-    #[derive(ConfigVars)]
+    #[derive(crate::ConfigVars)]
     struct Right {
         #[config(default = "abc", min_length = 2, max_length = 5)]
         text: String,
@@ -96,7 +98,7 @@ mod tests {
         needed: Vec<Secret>,
     }
 
-    #[derive(ConfigVars)]
+    #[derive(crate::ConfigVars)]
     struct Wrong {
         #[config(default = "x", min_length = 5)]
         short: String,
