@@ -341,7 +341,7 @@ impl Deployer {
                 .unwrap_or_default(),
             erase_at: None,
         };
-        let secrets = InstanceSecrets::deployed(values, keys, existing);
+        let secrets = InstanceSecrets::deployed(values, keys, existing, &ports.integration);
         Ok(Instance::new(
             id,
             facts,

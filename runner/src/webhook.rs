@@ -4,6 +4,7 @@
 //! accept. Whatever is refused before the trigger leaves nothing but a count (G6).
 
 mod answer;
+mod callback;
 mod certificates;
 mod cors;
 mod handshake;
@@ -24,6 +25,7 @@ use sdk::time::{minutes, seconds};
 pub use self::answer::Answer;
 use self::certificates::Certificates;
 use self::received::{Received, check_method, check_open};
+use crate::connection::CALLBACK;
 use crate::decode::read_path;
 use crate::engine::{AcceptError, Accepted, Engine, Invocation, Outcome};
 use crate::envelope::json_as;
@@ -72,6 +74,8 @@ impl Ingress {
                 answer
             } else if request.uri().path().starts_with(results::PATH) {
                 Box::pin(results::serve(ingress.ports(), &request)).await
+            } else if request.uri().path() == CALLBACK {
+                Box::pin(callback::serve(&ingress.engine.connections, &request)).await
             } else {
                 ingress
                     .trigger(request)
