@@ -20,6 +20,12 @@ pub enum SimulationError {
         /// Why it failed.
         error: String,
     },
+    /// Nobody can be sent to authorise a connection.
+    #[error(transparent)]
+    Authorize(#[from] runner::connection::AuthorizeError),
+    /// The provider refuses whoever is sent to authorise a connection, or the front door whoever comes back.
+    #[error("the connection was not authorised: {0}")]
+    NotAuthorized(String),
     /// Everything waits for something that can never happen in a simulation.
     #[error("nothing can happen any more: what was waited for does not end")]
     Stuck,

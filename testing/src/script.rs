@@ -8,6 +8,8 @@ use http::Request;
 use sdk::config::ConfigValues;
 use sdk::id::FlowKey;
 
+use crate::oauth::OAuthServer;
+
 /// One thing that a test did. Instances go by the order in which they were deployed.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
@@ -38,6 +40,12 @@ pub(crate) enum Act {
         instance: usize,
         flow: FlowKey,
         key: String,
+    },
+    /// Had a connection authorised.
+    Authorize {
+        instance: usize,
+        variable: String,
+        server: OAuthServer,
     },
     /// Sent a request.
     Send {
