@@ -6,6 +6,8 @@ mod access;
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod connections;
+#[cfg(test)]
 mod document;
 #[cfg(test)]
 mod endpoints;
