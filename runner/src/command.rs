@@ -165,7 +165,7 @@ enum ClientCommand {
     State(Asked<StateOptions>),
     /// List, make or revoke API keys.
     Keys(Asked<KeysOptions>),
-    /// List the connections by OAuth 2.0, have one authorised, or forget what was granted.
+    /// List the connections by OAuth 2.0, or have one authorised.
     Connections(Asked<ConnectionsOptions>),
 }
 

@@ -25,6 +25,7 @@ use self::authorize::Asked;
 pub use self::authorize::{AuthorizeError, Authorizing, CALLBACK, CallbackError};
 use self::exchange::{Asking, Given, NotGiven};
 pub use self::trouble::Trouble;
+use crate::clock::until;
 use crate::instance::{Authorization, Instance, Instances, Tokens};
 use crate::ports::Ports;
 use crate::store::{Commit, Point, StoreError, Write};
@@ -127,6 +128,16 @@ impl Connections {
         failures.get(&place).map(|failure| failure.trouble.clone())
     }
 
+    /// Waits for those who ask for a token at the moment, but no longer than this: what a provider gives would be lost with the process.
+    pub async fn finish(&self, longest: Duration) {
+        let asking: Vec<Answer> = lock(&self.asking).values().cloned().collect();
+        let clock = &self.ports.clock;
+        let all = futures_util::future::join_all(asking);
+        if until(&**clock, clock.now() + longest, all).await.is_err() {
+            tracing::warn!("a provider was still being asked for a token when the process stopped");
+        }
+    }
+
     /// Looks at what is kept.
     fn known(&self, place: &Place, refused: Option<&Secret>) -> Result<Known, Trouble> {
         let (instance, client) = self.find(place)?;
@@ -212,13 +223,10 @@ impl Connections {
         if let Some(trouble) = self.failed_before(place, &client) {
             return still_good().ok_or(trouble);
         }
-        let refresh = tokens.as_ref().and_then(|tokens| tokens.refresh.as_deref());
-        let asking = match refresh {
-            Some(token) if client.grant.kind() == GrantKind::AuthorizationCode => {
-                Asking::Refresh(token)
-            }
-            _ => Asking::ClientCredentials,
-        };
+        let asks = client.grant.kind() == GrantKind::AuthorizationCode;
+        let refresh = tokens.as_ref().filter(|_| asks);
+        let refresh = refresh.and_then(|tokens| tokens.refresh.as_deref());
+        let asking = refresh.map_or(Asking::ClientCredentials, Asking::Refresh);
         match exchange::ask(&self.ports, &client, asking).await {
             Ok(given) => {
                 lock(&self.failures).remove(place);
@@ -370,3 +378,6 @@ impl fmt::Debug for Connections {
         f.write_str("Connections")
     }
 }
+
+#[cfg(test)]
+mod tests;

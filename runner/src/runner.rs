@@ -234,6 +234,7 @@ impl Runner {
     /// Takes no new work, gives what runs its time, and stops (G8).
     pub async fn stop(&self, grace: Duration) {
         self.engine.stop(grace).await;
+        self.engine.connections.finish(LONGEST_ASKING).await;
         self.abort();
     }
 
@@ -244,6 +245,9 @@ impl Runner {
         }
     }
 }
+
+/// How long a stop waits for a provider that is being asked for a token, when nothing runs any more.
+const LONGEST_ASKING: Duration = Duration::from_secs(5);
 
 /// How long the answer of the store to a check of readiness holds.
 const CHECK_HOLDS: Duration = Duration::from_secs(1);

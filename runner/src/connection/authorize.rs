@@ -128,21 +128,27 @@ impl Connections {
         Ok(Authorizing { url, expires_at })
     }
 
-    /// Takes back whoever was sent with this state: with a code, the connection is authorised.
+    /// Takes back whoever was sent with this state: with a code, the connection is authorised. Instead of a code they may bring what the
+    /// provider calls their refusal.
     ///
     /// # Errors
     ///
     /// Nobody was sent with this state, they did not authorise it, or the tokens cannot be had or stored.
-    pub async fn take_back(&self, state: &str, code: Option<&str>) -> Result<(), CallbackError> {
+    pub async fn take_back(
+        &self,
+        state: &str,
+        code: Result<&str, &str>,
+    ) -> Result<(), CallbackError> {
         let asked = lock(&self.asked).remove(state);
         let now = self.ports.clock.now();
         let asked = asked.filter(|asked| now < asked.until);
         let asked = asked.ok_or(CallbackError::Unknown)?;
         let (instance, variable) = &asked.place;
-        let Some(code) = code else {
-            tracing::warn!(%instance, connection = variable, "a connection was not authorised");
-            return Err(CallbackError::Denied);
-        };
+        let code = code.map_err(|refusal| {
+            let refusal = Some(refusal).filter(|text| exchange::is_code(text));
+            tracing::warn!(%instance, connection = variable, refusal, "a connection was not authorised");
+            CallbackError::Denied
+        })?;
         let (_, client) = self
             .find(&asked.place)
             .map_err(|_| CallbackError::Changed)?;

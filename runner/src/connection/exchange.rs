@@ -89,6 +89,8 @@ pub(super) async fn ask(
     let parameters = client.grant.token_parameters().iter().cloned();
     let scopes = || client.grant.scopes().iter().cloned().map(Scope::new);
     let asked = token_client(client)?;
+    // What nobody has granted is asked for again as it was asked for first.
+    let is_renewable = !matches!(asking, Asking::ClientCredentials);
     let answer: Result<BasicTokenResponse, _> = match asking {
         Asking::ClientCredentials => {
             let mut request = asked.exchange_client_credentials().add_scopes(scopes());
@@ -124,7 +126,10 @@ pub(super) async fn ask(
     match answer {
         Ok(given) => Ok(Given {
             access: given.access_token().secret().clone(),
-            refresh: given.refresh_token().map(|token| token.secret().clone()),
+            refresh: given
+                .refresh_token()
+                .filter(|_| is_renewable)
+                .map(|token| token.secret().clone()),
             lifetime: given.expires_in(),
         }),
         Err(RequestTokenError::Request(fault)) => Err(fault),
@@ -263,7 +268,7 @@ fn read(host: &str, answer: &Response<Bytes>) -> Result<oauth2::HttpResponse, No
 }
 
 /// Says whether a text is the code of an error: a provider might write anything there, also what it was sent.
-fn is_code(text: &str) -> bool {
+pub(super) fn is_code(text: &str) -> bool {
     let is_letter = |letter: u8| letter.is_ascii_lowercase() || letter == b'_';
     text.len() <= 40 && text.bytes().all(is_letter)
 }
@@ -277,6 +282,39 @@ fn wait(headers: &HeaderMap) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::ManualClock;
+
+    /// Never answers.
+    struct Silence;
+
+    impl Outbound for Silence {
+        fn send(
+            &self,
+            request: http::Request<Bytes>,
+        ) -> BoxFuture<'static, Result<Response<Bytes>, OutboundError>> {
+            assert_eq!(request.extensions().get(), Some(&AnswerLimit(LARGEST)));
+            assert!(request.extensions().get::<RedirectsAreAnswers>().is_some());
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[tokio::test]
+    async fn e55_a_provider_that_does_not_answer_is_waited_for_ten_seconds_and_no_longer() {
+        let clock = ManualClock::at("2026-03-27T16:50:00Z".parse().unwrap());
+        let http = Http {
+            clock: Arc::new(clock.clone()),
+            outbound: Arc::new(Silence),
+        };
+        let request = http::Request::post("https://crm.example/token?canary").body(Vec::new());
+        let (answer, ()) = tokio::join!(http.call(request.unwrap()), async {
+            tokio::task::yield_now().await;
+            let deadline = clock.next_deadline().unwrap();
+            assert_eq!(deadline, clock.now() + seconds(10));
+            clock.advance_to(deadline);
+        });
+        let text = answer.unwrap_err().to_string();
+        assert_eq!(text, "no answer from `crm.example` within 10 s");
+    }
 
     fn answer(status: u16, body: &str) -> Result<(u16, Value), String> {
         let mut answer = Response::new(Bytes::copy_from_slice(body.as_bytes()));

@@ -34,9 +34,11 @@ pub(super) async fn serve(connections: &Connections, request: &Request<Bytes>) -
         return answer;
     }
     let query = read_query(request.uri().query());
-    let code = query.get("code").filter(|code| !code.is_empty());
     // Who says no may send a code as well.
-    let code = code.filter(|_| query.get("error").is_none());
+    let code = match (query.get("error"), query.get("code")) {
+        (None, Some(code)) if !code.is_empty() => Ok(code),
+        (refusal, _) => Err(refusal.unwrap_or_default()),
+    };
     let state = query.get("state").unwrap_or_default();
     match connections.take_back(state, code).await {
         Ok(()) => page(

@@ -14,7 +14,7 @@ use sdk::prelude::*;
 use serde_json::{Value, json};
 use testing::{OAuthServer, Reply, Result, SimulatedInstance, Simulation};
 
-use crate::bench::settings;
+use crate::bench::{refusal, settings};
 
 /// Somebody has to say yes.
 struct Crm;
@@ -101,6 +101,20 @@ fn config(server: &OAuthServer) -> Config {
         crm: server.connection(),
         bank: server.connection(),
         url: Url::parse(&server.url("")).unwrap(),
+    }
+}
+
+/// Looks at the provider when it is deployed.
+struct Subscribes;
+
+#[flow(key = "subscribes")]
+impl Subscribes {
+    #[on_instance_deploy]
+    async fn subscribe(context: &Context<Config>) -> sdk::Result<()> {
+        let config = context.config();
+        let request = context.http().get(config.url.join("names"));
+        request.authorized_by(&config.crm).send().await?.ok()?;
+        Ok(())
     }
 }
 
@@ -371,5 +385,18 @@ async fn e55_what_was_granted_can_be_forgotten_by_hand() -> Result {
     assert!(connections.forget(instance.id(), "url").await.is_err());
     fetch(&lab, &instance, "crm", 1).await?;
     assert_eq!(ends(&instance, 1).await, failed(NOT_AUTHORIZED));
+    Ok(())
+}
+
+#[tokio::test]
+async fn e55_a_deploy_function_that_needs_a_connection_fails_until_it_is_authorised() -> Result {
+    let lab = Simulation::of(Integration::new("crm").flow::<Subscribes>());
+    let server = OAuthServer::start().await;
+    server.guard("/names", Reply::json(200, ["Ada"])).await;
+    let text = refusal(lab.deploy(config(&server)).await);
+    assert!(text.ends_with(NOT_AUTHORIZED), "{text}");
+    let instance = lab.instances().await?.remove(0);
+    instance.authorize("crm", &server).await?;
+    instance.redeploy_as_is().await?;
     Ok(())
 }
