@@ -82,21 +82,27 @@ impl Trouble {
         }
     }
 
-    /// Returns the error for author code: permanent if somebody must do something first. Its caller reads no more than that.
+    /// Returns the error for author code: permanent if somebody must do something first. Its caller does not read where the provider is.
     pub fn into_error(self, now: Timestamp) -> sdk::Error {
         let wait = match &self {
             Self::Unreachable { again_at, .. } => Some(again_at.since(now)),
             Self::Changed(_) | Self::NotStored(_) | Self::Stopping => Some(Duration::ZERO),
             _ => None,
         };
-        let error = sdk::Error::from(self);
-        match wait {
-            Some(wait) => error
-                .retry_after(wait)
-                .for_caller("another system gives no access now; try again later"),
-            None => error.permanent().for_caller(
-                "the integration has no access to another system; its operator can tell why",
+        let for_caller = match &self {
+            Self::Unreachable { variable, .. } | Self::NotAllowed { variable, .. } => Some(
+                format!("the provider of connection `{variable}` gives no token"),
             ),
+            _ => None,
+        };
+        let error = sdk::Error::from(self);
+        let error = match wait {
+            Some(wait) => error.retry_after(wait),
+            None => error.permanent(),
+        };
+        match for_caller {
+            Some(text) => error.for_caller(text),
+            None => error,
         }
     }
 }

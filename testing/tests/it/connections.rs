@@ -95,7 +95,9 @@ async fn e55_the_management_api_shows_how_a_connection_stands_and_never_a_token(
 
     lab.advance(hours(1)).await?;
     server.fail(500, json!("sorry"));
-    instance.webhook::<Asks>().send().await;
+    let failed = instance.webhook::<Asks>().send().await;
+    let text = "the provider of connection `crm` gives no token";
+    assert_eq!(failed.response.body, json!({"error": text}));
     let error = "the provider of connection `crm` gives no token: `127.0.0.1` answered 500";
     assert_eq!(shown().await, connection("AUTHORIZED", times, Some(error)));
     server.recover();
