@@ -4,9 +4,13 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod caller;
 #[cfg(test)]
 mod connections;
+#[cfg(test)]
+mod console;
 #[cfg(test)]
 mod document;
 #[cfg(test)]
