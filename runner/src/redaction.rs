@@ -70,7 +70,9 @@ impl Redactor {
             return;
         }
         let mut learned = self.learned.write().unwrap_or_else(PoisonError::into_inner);
-        let new = spell(name, secret).into_iter();
+        let mut new = spell(name, secret);
+        new.sort_by_key(|(_, text)| std::cmp::Reverse(text.len()));
+        let new = new.into_iter();
         *learned = new
             .chain(learned.iter().cloned())
             .take(MOST_LEARNED)

@@ -9,6 +9,7 @@ use sdk::connection::{Grant, OAuth2, OAuthProvider};
 use sdk::prelude::*;
 use serde_json::{Value, json};
 
+use crate::browser::Browser;
 use crate::caller::{Server, text};
 use crate::flows::CANARY;
 
@@ -172,4 +173,23 @@ async fn e55_what_nobody_authorises_is_refused_with_a_sentence() {
     ] {
         assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text);
     }
+}
+
+#[tokio::test]
+async fn e55_the_console_shows_connections_and_the_url_of_their_provider() {
+    let (server, id) = serve().await;
+    let browser = Browser::enter(&server).await;
+    let here = format!("/console/instances/{id}");
+    let page = browser.page(&here).await;
+    for shown in ["NOT_AUTHORIZED", "NOT_USED", "/connections/crm/authorize"] {
+        assert!(page.contains(shown), "{page}");
+    }
+    assert!(!page.contains("/connections/bank/authorize"), "{page}");
+    let at = |end: &str| format!("{here}/connections/crm/{end}");
+    let sent = browser.submit(&at("authorize"), &[]).await.text;
+    let url = "<pre>https://crm.example/authorize?tenant=7&amp;";
+    assert!(sent.contains(url), "{sent}");
+    let refused = browser.submit(&at("forget"), &[]).await.text;
+    let text = "nothing is granted to connection";
+    assert!(refused.contains(text), "{refused}");
 }
