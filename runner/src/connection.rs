@@ -262,7 +262,7 @@ impl Connections {
             _ => REFUSAL_KEPT,
         };
         let until = self.ports.clock.now() + kept;
-        let trouble = Trouble::of(&place.1, fault, until);
+        let trouble = Trouble::of(&place.1, client.grant.kind(), fault, until);
         tracing::warn!(instance = %place.0, "{trouble}");
         let failure = Failure {
             trouble: trouble.clone(),

@@ -269,7 +269,7 @@ fn read(host: &str, answer: &Response<Bytes>) -> Result<oauth2::HttpResponse, No
 
 /// Says whether a text is the code of an error: a provider might write anything there, also what it was sent.
 pub(super) fn is_code(text: &str) -> bool {
-    let is_letter = |letter: u8| letter.is_ascii_lowercase() || letter == b'_';
+    let is_letter = |letter: u8| letter.is_ascii_alphabetic() || letter == b'_';
     text.len() <= 40 && text.bytes().all(is_letter)
 }
 
@@ -359,6 +359,7 @@ mod tests {
             ),
             (401, r#"{"error":"canary: you sent s3cret"}"#, "status 401"),
             (404, "<html>canary</html>", "status 404"),
+            (400, r#"{"error":"BAD_REFRESH_TOKEN"}"#, "BAD_REFRESH_TOKEN"),
             (302, "", "status 302"),
             (200, "{}", "status 200"),
         ] {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sdk::Timestamp;
+use sdk::connection::GrantKind;
 
 use super::exchange::NotGiven;
 use crate::outbound::OutboundError;
@@ -26,18 +27,20 @@ pub enum Trouble {
     Ended(String),
     /// The token cannot be renewed, because the provider gave nothing to do it with.
     #[error(
-        "connection `{0}` must be authorised again: its access token is refused, and its provider gave none to renew it with; somebody must do it at the URL that `connections --authorize {0}` shows"
+        "connection `{0}` must be authorised again: its access token is no longer good, and its provider gave none to renew it with; somebody must do it at the URL that `connections --authorize {0}` shows"
     )]
     NotRenewable(String),
     /// The provider refuses the client.
     #[error(
-        "the provider of connection `{variable}` gives no token: it answered `{code}`; look at client id and client secret and deploy the instance again"
+        "the provider of connection `{variable}` gives no token: it answered `{code}`; {advice}"
     )]
     Refused {
         /// The config variable.
         variable: String,
         /// What the provider calls it.
         code: String,
+        /// What to do.
+        advice: &'static str,
     },
     /// The operator does not let anybody call the provider.
     #[error("the provider of connection `{variable}` gives no token: {fault}")]
@@ -69,7 +72,12 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    pub(super) fn of(variable: &str, fault: NotGiven, again_at: Timestamp) -> Self {
+    pub(super) fn of(
+        variable: &str,
+        kind: GrantKind,
+        fault: NotGiven,
+        again_at: Timestamp,
+    ) -> Self {
         let variable = variable.to_owned();
         match fault {
             NotGiven::Unreachable { reason, .. } => Self::Unreachable {
@@ -78,7 +86,19 @@ impl Trouble {
                 again_at,
             },
             NotGiven::NotAllowed(fault) => Self::NotAllowed { variable, fault },
-            NotGiven::Refused(code) => Self::Refused { variable, code },
+            NotGiven::Refused(code) => Self::Refused {
+                variable,
+                code,
+                advice: match kind {
+                    // Not every provider calls it so when it no longer accepts what it granted.
+                    GrantKind::AuthorizationCode => {
+                        "look at client id and client secret and deploy the instance again, or have the connection authorised again"
+                    }
+                    GrantKind::ClientCredentials => {
+                        "look at client id and client secret and deploy the instance again"
+                    }
+                },
+            },
         }
     }
 

@@ -400,3 +400,20 @@ async fn e55_a_deploy_function_that_needs_a_connection_fails_until_it_is_authori
     instance.redeploy_as_is().await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn e55_a_refusal_that_may_be_mended_at_the_provider_leaves_what_was_granted() -> Result {
+    let (lab, server, instance) = bench().await?;
+    instance.authorize("crm", &server).await?;
+    lab.advance(hours(1)).await?;
+    server.fail(400, json!({"error": "unauthorized_client"}));
+    fetch(&lab, &instance, "crm", 5).await?;
+    let text = "the provider of connection `crm` gives no token: it answered `unauthorized_client`; look at client id and client secret and deploy the instance again, or have the connection authorised again";
+    assert_eq!(ends(&instance, 5).await, failed(text));
+    assert_eq!(asked(&server)[1..], ["refresh_token 400"]);
+    server.recover();
+    lab.advance(minutes(1)).await?;
+    fetch(&lab, &instance, "crm", 1).await?;
+    assert_eq!(ends(&instance, 1).await, completed());
+    Ok(())
+}
