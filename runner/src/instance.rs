@@ -113,6 +113,9 @@ pub struct InstanceSecrets {
     /// What providers have granted to connections by OAuth 2.0, by config variable (E55).
     #[serde(default)]
     pub authorizations: BTreeMap<String, Authorization>,
+    /// Of the local instance: the values that stood in the source when it was deployed from there. Those in use may be others since.
+    #[serde(default)]
+    pub from_source: Option<ConfigValues>,
 }
 
 impl InstanceSecrets {
@@ -132,12 +135,14 @@ impl InstanceSecrets {
                 InstanceStatus::DeployFailed | InstanceStatus::Removing | InstanceStatus::Removed
             )
         };
+        let from_source = before.and_then(|before| before.secrets.from_source.clone());
         let before = before.filter(|before| !subscribes_anew(before.facts.status));
         let brought = before.map(|before| before.secrets.brought.clone());
         let mut secrets = Self {
             values,
             keys,
             brought: brought.unwrap_or_default(),
+            from_source,
             authorizations: granted.unwrap_or_default(),
         };
         secrets.forget_other_clients(integration);

@@ -25,7 +25,6 @@ use sdk::time::{minutes, seconds};
 pub use self::answer::Answer;
 use self::certificates::Certificates;
 use self::received::{Received, check_method, check_open};
-use crate::connection::CALLBACK;
 use crate::decode::read_path;
 use crate::engine::{AcceptError, Accepted, Engine, Invocation, Outcome};
 use crate::envelope::json_as;
@@ -74,7 +73,7 @@ impl Ingress {
                 answer
             } else if request.uri().path().starts_with(results::PATH) {
                 Box::pin(results::serve(ingress.ports(), &request)).await
-            } else if request.uri().path() == CALLBACK {
+            } else if request.uri().path() == callback::PATH {
                 Box::pin(callback::serve(&ingress.engine.connections, &request)).await
             } else {
                 ingress
@@ -142,10 +141,12 @@ impl Ingress {
     }
 
     /// Refuses a request whose result could not be waited for, before `#[on_trigger]` runs for it (E50). What is free now may be taken
-    /// by the time it has run: then it is refused behind it.
+    /// by the time it has run: then it is refused behind it. So is one of a flow that finds its delivery in what the trigger makes of it:
+    /// only then it is known whether it came before, and is answered as it was (E25).
     fn check_limit(&self, invocation: &Invocation) -> Result<(), Box<Answer>> {
         let full = self.engine.full_at(&invocation.instance.id);
-        match full.filter(|_| invocation.synchronous) {
+        let refuses_now = invocation.synchronous && invocation.flow.options.dedupe.is_none();
+        match full.filter(|_| refuses_now) {
             Some(limit) => Err(Box::new(refused(&AcceptError::Concurrency(limit)))),
             None => Ok(()),
         }

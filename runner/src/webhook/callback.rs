@@ -6,6 +6,7 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, REFERRER_POL
 use http::{HeaderName, Method, Request, Response, StatusCode};
 
 use super::answer::Answer;
+pub(super) use crate::connection::CALLBACK as PATH;
 use crate::connection::{CallbackError, Connections};
 use crate::decode::read_query;
 

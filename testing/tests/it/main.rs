@@ -10,6 +10,8 @@ mod cassette;
 mod certificates;
 mod clock;
 mod connections;
+mod control;
+mod down;
 mod egress;
 mod faults;
 mod fixture;
