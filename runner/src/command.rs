@@ -3,6 +3,7 @@
 mod address_file;
 mod choice;
 mod client;
+mod connections;
 mod console;
 mod deploy;
 mod events;
@@ -41,6 +42,7 @@ use sdk::config::ConfigVars;
 use sdk::integration::{BuiltIntegration, Integration};
 
 use self::client::Refusal;
+use self::connections::ConnectionsOptions;
 use self::console::Console;
 use self::deploy::DeployOptions;
 use self::executions::{CancelOptions, ExecutionsOptions};
@@ -163,6 +165,8 @@ enum ClientCommand {
     State(Asked<StateOptions>),
     /// List, make or revoke API keys.
     Keys(Asked<KeysOptions>),
+    /// List the connections by OAuth 2.0, or have one authorised.
+    Connections(Asked<ConnectionsOptions>),
 }
 
 fn run(command: Command, integration: BuiltIntegration) -> Result<(), Failure> {
@@ -203,6 +207,7 @@ impl ClientCommand {
             Self::Schedules(asked) => speak(asked, name, console, now).await,
             Self::State(asked) => speak(asked, name, console, now).await,
             Self::Keys(asked) => speak(asked, name, console, now).await,
+            Self::Connections(asked) => speak(asked, name, console, now).await,
         }
     }
 }

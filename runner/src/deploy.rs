@@ -365,7 +365,7 @@ impl Deployer {
                 .unwrap_or_default(),
             erase_at: None,
         };
-        let mut secrets = InstanceSecrets::deployed(values, keys, existing);
+        let mut secrets = InstanceSecrets::deployed(values, keys, existing, &ports.integration);
         secrets.from_source = request.from_source.or(secrets.from_source);
         Ok(Instance::new(
             id,

@@ -39,6 +39,7 @@ use self::pending::Pending;
 pub use self::replay::ReplayFrom;
 pub use self::unrouted::Unrouted;
 use self::waiters::Waiter;
+use crate::connection::Connections;
 use crate::envelope::is_unchanged;
 use crate::execution::Triggered;
 use crate::instance::{Instance, Instances};
@@ -54,7 +55,9 @@ pub struct Engine {
     /// The instances that exist.
     pub instances: Arc<Instances>,
     /// Held by whoever reads an instance, changes it and stores it, so that no change is lost to another.
-    pub changing: tokio::sync::Mutex<()>,
+    pub changing: Arc<tokio::sync::Mutex<()>>,
+    /// Its connections to other systems.
+    pub connections: Arc<Connections>,
     /// What it has counted since it was made.
     pub counts: Counts,
     /// Itself, for the executions that call other flows.
@@ -196,11 +199,18 @@ impl Engine {
         let settings = &ports.settings;
         let lanes = Lanes::new(settings.running, settings.instance_concurrency);
         let counts = Counts::new(&ports.integration);
+        let changing = Arc::default();
+        let connections = Connections::new(
+            Arc::clone(&ports),
+            Arc::clone(&instances),
+            Arc::clone(&changing),
+        );
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
             ports,
             instances,
-            changing: tokio::sync::Mutex::default(),
+            changing,
+            connections,
             counts,
             lanes,
             running: Mutex::default(),

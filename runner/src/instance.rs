@@ -1,9 +1,11 @@
 //! Instances: which exist, with their endpoints, config values, keys and secrets (E50).
 
+mod authorization;
 mod routing;
 mod table;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use sdk::config::ConfigValues;
@@ -13,6 +15,8 @@ use sdk::integration::BuiltIntegration;
 use sdk::{Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::authorization::access_token_name;
+pub use self::authorization::{Authorization, Standing, Tokens};
 pub use self::routing::SHARED;
 pub use self::table::{Instances, Listener};
 use crate::redaction::Redactor;
@@ -97,7 +101,7 @@ pub struct Verification {
 }
 
 /// What is secret about an instance.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct InstanceSecrets {
     /// The config values.
     pub values: ConfigValues,
@@ -106,6 +110,9 @@ pub struct InstanceSecrets {
     /// The signing secrets that senders brought to the endpoints of flows (W41).
     #[serde(default)]
     pub brought: BTreeMap<FlowKey, String>,
+    /// What providers have granted to connections by OAuth 2.0, by config variable (E55).
+    #[serde(default)]
+    pub authorizations: BTreeMap<String, Authorization>,
     /// Of the local instance: the values that stood in the source when it was deployed from there. Those in use may be others since.
     #[serde(default)]
     pub from_source: Option<ConfigValues>,
@@ -113,12 +120,15 @@ pub struct InstanceSecrets {
 
 impl InstanceSecrets {
     /// Puts those of a deploy together. What a sender brought is carried over; what it brought during a deploy that failed or before a
-    /// removal, also one that failed, is forgotten, since the next deploy subscribes anew.
+    /// removal, also one that failed, is forgotten, since the next deploy subscribes anew. What a provider granted is carried over for a
+    /// connection whose client is the same.
     pub fn deployed(
         values: ConfigValues,
         keys: BTreeMap<FlowKey, Vec<ApiKey>>,
         before: Option<&Instance>,
+        integration: &BuiltIntegration,
     ) -> Self {
+        let granted = before.map(|before| before.secrets.authorizations.clone());
         let subscribes_anew = |status| {
             matches!(
                 status,
@@ -128,17 +138,20 @@ impl InstanceSecrets {
         let from_source = before.and_then(|before| before.secrets.from_source.clone());
         let before = before.filter(|before| !subscribes_anew(before.facts.status));
         let brought = before.map(|before| before.secrets.brought.clone());
-        Self {
+        let mut secrets = Self {
             values,
             keys,
             brought: brought.unwrap_or_default(),
             from_source,
-        }
+            authorizations: granted.unwrap_or_default(),
+        };
+        secrets.forget_other_clients(integration);
+        secrets
     }
 }
 
 /// One API key of a flow (W6).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKey {
     /// What it is called when it is listed or deleted.
     pub id: String,
@@ -221,6 +234,7 @@ impl Instance {
             .chain(organization_keys(integration))
             .map(|key| ("api_key".to_owned(), key.clone()))
             .chain(brought(&secrets))
+            .chain(secrets.tokens())
             .collect();
         let redactor = Redactor::new(&integration.variables, &secrets.values, &api_keys);
         let (webhook_urls, webhook_api_keys) = (Arc::new(urls), Arc::new(keys));
@@ -291,6 +305,18 @@ impl Instance {
             integration,
             public_url,
         ))
+    }
+}
+
+impl fmt::Debug for InstanceSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InstanceSecrets(…)")
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ApiKey({})", self.id)
     }
 }
 

@@ -4,6 +4,7 @@ pub mod calendar;
 pub mod clock;
 #[cfg(feature = "server")]
 mod command;
+pub mod connection;
 pub mod decode;
 pub mod deploy;
 pub mod engine;

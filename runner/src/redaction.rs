@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::prelude::{
@@ -15,7 +15,17 @@ use serde_json::Value;
 
 /// The secrets of an instance, each in the spellings in which it may turn up.
 #[derive(Clone, Default)]
-pub struct Redactor(Arc<[(String, String)]>);
+pub struct Redactor {
+    known: Spellings,
+    /// What turned up while the instance was in use; clones learn together.
+    learned: Arc<RwLock<Spellings>>,
+}
+
+/// The name of a secret and a spelling of it, the longest first.
+type Spellings = Arc<[(String, String)]>;
+
+/// As many spellings are kept of what turned up later, the newest: a run that goes on for days sees many tokens come and go.
+const MOST_LEARNED: usize = 256;
 
 /// Shorter texts are not taken out: they would turn up everywhere.
 const SHORTEST: usize = 6;
@@ -49,7 +59,28 @@ impl Redactor {
         }
         secrets.extend_from_slice(further);
         let spellings = secrets.iter().flat_map(|(name, text)| spell(name, text));
-        Self::of(spellings.collect())
+        Self::of(spellings.collect(), Arc::default())
+    }
+
+    /// Learns a secret that it did not know when it was made, such as a token that was renewed meanwhile. Whoever has a clone of this
+    /// redactor learns it too.
+    pub fn learn(&self, name: &str, secret: &str) {
+        let is_known = |all: &Spellings| all.iter().any(|(_, spelling)| spelling == secret);
+        if is_known(&self.known) || is_known(&self.learned()) {
+            return;
+        }
+        let mut learned = self.learned.write().unwrap_or_else(PoisonError::into_inner);
+        let mut new = spell(name, secret);
+        new.sort_by_key(|(_, text)| std::cmp::Reverse(text.len()));
+        let new = new.into_iter();
+        *learned = new
+            .chain(learned.iter().cloned())
+            .take(MOST_LEARNED)
+            .collect();
+    }
+
+    fn learned(&self) -> Spellings {
+        Arc::clone(&self.learned.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Knows the credentials of one request too: what its headers and parameters carry under a name that tells of a secret. At most
@@ -70,23 +101,26 @@ impl Redactor {
         if credentials.is_empty() {
             return self.clone();
         }
-        let known = self.0.iter().cloned();
+        let known = self.known.iter().cloned();
         let new = credentials
             .iter()
             .flat_map(|(name, text)| spell(name, text));
-        Self::of(known.chain(new).collect())
+        Self::of(known.chain(new).collect(), Arc::clone(&self.learned))
     }
 
     /// The longest first: a spelling may hold another.
-    fn of(mut spellings: Vec<(String, String)>) -> Self {
+    fn of(mut spellings: Vec<(String, String)>, learned: Arc<RwLock<Spellings>>) -> Self {
         spellings.sort_by_key(|(_, text)| std::cmp::Reverse(text.len()));
-        Self(spellings.into())
+        Self {
+            known: spellings.into(),
+            learned,
+        }
     }
 
     /// Replaces each secret in a text by the name of its variable.
     pub fn text(&self, text: &str) -> String {
         let mut clean = text.to_owned();
-        for (name, secret) in self.0.iter() {
+        for (name, secret) in self.learned().iter().chain(self.known.iter()) {
             if clean.contains(secret.as_str()) {
                 clean = clean.replace(secret.as_str(), &format!("[{name}]"));
             }
@@ -106,7 +140,7 @@ impl Redactor {
 
     /// Replaces each secret in the texts and keys of a JSON value.
     pub fn value(&self, value: Value) -> Value {
-        if self.0.is_empty() {
+        if self.known.is_empty() && self.learned().is_empty() {
             return value;
         }
         match value {
@@ -352,6 +386,24 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_that_turns_up_later_is_taken_out_by_every_clone() {
+        let redactor = Redactor::default();
+        let of_run = redactor
+            .clone()
+            .and_request(&HeaderMap::new(), &QueryParameters::default());
+        for number in 0..2 * MOST_LEARNED {
+            redactor.learn("crm.access_token", &format!("token-number-{number}"));
+        }
+        let newest = format!("token-number-{}", 2 * MOST_LEARNED - 1);
+        assert_eq!(of_run.text(&newest), "[crm.access_token]");
+        assert_eq!(
+            of_run.value(json!([hex::encode(newest)])),
+            json!(["[crm.access_token]"])
+        );
+        assert_eq!(redactor.learned().len(), MOST_LEARNED);
+    }
+
+    #[test]
     fn a_long_text_is_cut_at_a_letter_and_says_so() {
         assert_eq!(shorten("short", 5), "short");
         assert_eq!(shorten("öööö", 5), "öö… (8 bytes in all)");
@@ -365,7 +417,7 @@ mod tests {
             headers.insert(name, format!("value-number-{count}").parse().unwrap());
         }
         let redactor = Redactor::default().and_request(&headers, &QueryParameters::default());
-        assert!(redactor.0.len() <= MOST_CREDENTIALS * 8);
+        assert!(redactor.known.len() <= MOST_CREDENTIALS * 8);
     }
 
     #[test]

@@ -259,6 +259,7 @@ impl Runner {
     /// Takes no new work, gives what runs its time, and stops (G8).
     pub async fn stop(&self, grace: Duration) {
         self.engine.stop(grace).await;
+        self.engine.connections.finish(LONGEST_ASKING).await;
         self.abort();
     }
 
@@ -275,6 +276,9 @@ fn was_deployed_from_other(instance: &Instance, source: &ConfigValues) -> bool {
     let secrets = &instance.secrets;
     secrets.from_source.as_ref().unwrap_or(&secrets.values) != source
 }
+
+/// How long a stop waits for a provider that is being asked for a token, when nothing runs any more.
+const LONGEST_ASKING: Duration = Duration::from_secs(5);
 
 /// How long the answer of the store to a check of readiness holds.
 const CHECK_HOLDS: Duration = Duration::from_secs(1);

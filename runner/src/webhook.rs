@@ -4,6 +4,7 @@
 //! accept. Whatever is refused before the trigger leaves nothing but a count (G6).
 
 mod answer;
+mod callback;
 mod certificates;
 mod cors;
 mod handshake;
@@ -72,6 +73,8 @@ impl Ingress {
                 answer
             } else if request.uri().path().starts_with(results::PATH) {
                 Box::pin(results::serve(ingress.ports(), &request)).await
+            } else if request.uri().path() == callback::PATH {
+                Box::pin(callback::serve(&ingress.engine.connections, &request)).await
             } else {
                 ingress
                     .trigger(request)

@@ -20,6 +20,7 @@ pub use self::shape::{
 };
 use self::value::zoned;
 pub use self::value::{ConfigValue, PickList, Url};
+use crate::oauth::Grant;
 
 /// The values of an instance's config variables, by name, as the deployer gives them.
 pub type ConfigValues = Map<String, Value>;
@@ -94,6 +95,7 @@ pub struct ConfigVar {
     bounds: Bounds,
     secret: bool,
     required: bool,
+    grant: Option<Grant>,
 }
 
 /// Who sees a config variable when an instance is set up.
@@ -121,6 +123,7 @@ impl ConfigVar {
             bounds: Bounds::default(),
             secret: T::SECRET,
             required: T::absent().is_none(),
+            grant: T::grant(),
         }
     }
 
@@ -193,6 +196,11 @@ impl ConfigVar {
     /// Says whether the deployer must give a value.
     pub fn is_required(&self) -> bool {
         self.required && self.default.is_none()
+    }
+
+    /// Returns how access is granted, if the variable is a connection by OAuth 2.0.
+    pub fn grant(&self) -> Option<&Grant> {
+        self.grant.as_ref()
     }
 
     /// Returns the value that holds when the deployer gives none.

@@ -1,14 +1,18 @@
 //! Connections: the credentials for another system (E55).
 
+mod oauth2;
+
 use std::fmt;
 use std::ops::Deref;
 
 use serde_json::{Map, Value, json};
 
-use crate::config::ConfigValue;
+pub use self::oauth2::{OAuth2, OAuthClient};
+use crate::config::{ConfigValue, ConfigVar};
+pub use crate::oauth::{Grant, GrantKind, OAuthProvider};
 use crate::secret::Secret;
 
-/// The credentials for another system, of one kind: `Connection<ApiKey>`, `Connection<Basic>`.
+/// The credentials for another system, of one kind: `Connection<ApiKey>`, `Connection<Basic>`, `Connection<OAuth2<…>>`.
 ///
 /// As a config value it is an object, for example `{"key": "…"}`. It is a secret as a whole.
 ///
@@ -135,6 +139,19 @@ impl<K: Credentials> ConfigValue for Connection<K> {
             "additionalProperties": false,
             "writeOnly": true,
         })
+    }
+}
+
+/// Adds what is wrong with connections by OAuth 2.0, each with its config variable.
+pub(crate) fn check(variables: &[ConfigVar], faults: &mut Vec<String>) {
+    for variable in variables {
+        let found = variable.grant().map(Grant::faults).unwrap_or_default();
+        let name = variable.name();
+        faults.extend(
+            found
+                .iter()
+                .map(|fault| format!("config variable `{name}`: {fault}")),
+        );
     }
 }
 

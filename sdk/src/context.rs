@@ -9,13 +9,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::Timestamp;
+use crate::connection::{Connection, OAuth2};
 use crate::error::Result;
 use crate::host::{Host, LogLevel, LogLine};
 use crate::http_client::HttpClient;
 use crate::id::{CustomerId, ExecutionId, FlowKey, InstanceId};
+use crate::secret::Secret;
 use crate::state::{State, StateScope};
 use crate::step::StepCall;
+use crate::time::Timestamp;
 
 /// What a flow function can reach: the customer's config variables, the log, state, steps, time, other systems and other flows.
 ///
@@ -48,7 +50,7 @@ pub struct ExecutionFacts {
     /// The URL of each flow of the instance, by flow name and by flow key (W5).
     pub webhook_urls: Arc<BTreeMap<String, String>>,
     /// The API keys of each flow, by flow name and by flow key (W5).
-    pub webhook_api_keys: Arc<BTreeMap<String, Vec<crate::Secret>>>,
+    pub webhook_api_keys: Arc<BTreeMap<String, Vec<Secret>>>,
     /// The URL of this call; that of the flow if the execution was not invoked over HTTP (W5).
     pub invoke_url: String,
 }
@@ -150,7 +152,7 @@ impl<C> Context<C> {
     }
 
     /// Returns the API keys of each flow, by flow name and by flow key (W5).
-    pub fn webhook_api_keys(&self) -> &BTreeMap<String, Vec<crate::Secret>> {
+    pub fn webhook_api_keys(&self) -> &BTreeMap<String, Vec<Secret>> {
         &self.facts.webhook_api_keys
     }
 
@@ -216,6 +218,33 @@ impl<C> Context<C> {
     /// Returns a client for HTTP requests to other systems.
     pub fn http(&self) -> HttpClient<'_> {
         HttpClient::new(&*self.host)
+    }
+
+    /// Returns an access token of a connection by OAuth 2.0, valid for a minute at least unless the provider's live shorter (E55). Take
+    /// care where it goes; [`authorized_by`](crate::http_client::OutgoingRequest::authorized_by) sends a request with it and renews one
+    /// that is refused.
+    ///
+    /// # Errors
+    ///
+    /// Nobody has authorised the connection yet, or it must be authorised again, or the provider refuses the client: permanent, since
+    /// somebody must do something. The provider does not answer: worth another attempt.
+    pub async fn access_token<P>(&self, connection: &Connection<OAuth2<P>>) -> Result<Secret> {
+        self.host.access_token(connection.variable(), None).await
+    }
+
+    /// Returns an access token in the place of one that the other system has refused although its time was not over. However many
+    /// executions ask in the place of the same token, it is renewed once; one that is younger than half a minute is returned again.
+    ///
+    /// # Errors
+    ///
+    /// As for [`access_token`](Self::access_token).
+    pub async fn renewed_access_token<P>(
+        &self,
+        connection: &Connection<OAuth2<P>>,
+        refused: &Secret,
+    ) -> Result<Secret> {
+        let variable = connection.variable();
+        self.host.access_token(variable, Some(refused)).await
     }
 
     /// Returns what the execution asks of the world.

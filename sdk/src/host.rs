@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::id::FlowKey;
 use crate::payload::Payload;
 use crate::response::Output;
+use crate::secret::Secret;
 use crate::state::{StateScope, StateWrite};
 
 /// A future in a box.
@@ -59,6 +60,14 @@ pub trait Host: Send + Sync {
 
     /// Sends an HTTP request to another system, and on to where redirects lead unless it says [`RedirectsAreAnswers`].
     fn send(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Bytes>>>;
+
+    /// Returns an access token of the connection by OAuth 2.0 that is this config variable (E55): a valid one, and not the one that
+    /// the other system has `refused`, if one is named and another can be had. An error that is permanent says what somebody must do.
+    fn access_token<'a>(
+        &'a self,
+        variable: &'a str,
+        refused: Option<&'a Secret>,
+    ) -> BoxFuture<'a, Result<Secret>>;
 
     /// Runs another flow of the instance (E5).
     fn call(&self, flow: FlowKey, payload: Payload, wait: bool) -> BoxFuture<'_, Result<Called>>;

@@ -4,11 +4,13 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::Timestamp;
+use crate::connection::{Connection, OAuth2};
 use crate::error::{Error, Result};
 use crate::host::{Host, RedirectsAreAnswers};
 use crate::secret::Secret;
@@ -59,6 +61,7 @@ impl<'a> HttpClient<'a> {
         OutgoingRequest {
             host: self.host,
             request: begin(method, url.as_ref()).map_err(Error::permanent),
+            connection: None,
         }
     }
 }
@@ -89,6 +92,8 @@ fn begin(method: Method, url: &str) -> Result<Request<Bytes>> {
 pub struct OutgoingRequest<'a> {
     host: &'a dyn Host,
     request: Result<Request<Bytes>>,
+    /// The config variable whose access token it is sent with.
+    connection: Option<String>,
 }
 
 /// Shows no path, no query and no header: they may hold secrets.
@@ -118,7 +123,18 @@ impl OutgoingRequest<'_> {
 
     /// Sets `Authorization: Bearer …`; the token is shown nowhere.
     pub fn bearer(self, token: &Secret) -> Self {
-        self.secret_header("authorization", &format!("Bearer {}", token.expose()))
+        let token = bearer(token);
+        self.change(|request| {
+            request.headers_mut().insert(AUTHORIZATION, token?);
+            Ok(())
+        })
+    }
+
+    /// Sends the request with an access token of a connection by OAuth 2.0, which is shown nowhere (E55). If the answer is 401, the token
+    /// is renewed and the request sent once more; the second answer is the answer.
+    pub fn authorized_by<P>(mut self, connection: &Connection<OAuth2<P>>) -> Self {
+        self.connection = Some(connection.variable().to_owned());
+        self
     }
 
     /// Sets `Authorization: Basic …`; user name and password are shown nowhere.
@@ -131,18 +147,11 @@ impl OutgoingRequest<'_> {
 
     /// Sets a header whose value is shown nowhere.
     pub fn secret_header(self, name: &str, value: &str) -> Self {
-        let name = HeaderName::try_from(name);
-        let value = HeaderValue::try_from(value);
-        self.change(|request| match (name, value) {
-            (Ok(name), Ok(mut value)) => {
-                value.set_sensitive(true);
-                request.headers_mut().insert(name, value);
-                Ok(())
-            }
-            _ => Err(Error::new(
-                "a secret header cannot be sent: it holds a line break or a control character",
-            )
-            .permanent()),
+        let name = HeaderName::try_from(name).map_err(|_| unsendable());
+        let value = secret_value(value);
+        self.change(|request| {
+            request.headers_mut().insert(name?, value?);
+            Ok(())
         })
     }
 
@@ -183,7 +192,8 @@ impl OutgoingRequest<'_> {
     /// # Errors
     ///
     /// The request cannot be made, or leads to an address that the operator does not allow, which is permanent; the other system cannot be
-    /// reached, or it does not answer in time.
+    /// reached, or it does not answer in time. With [`authorized_by`](Self::authorized_by) also what
+    /// [`Context::access_token`](crate::Context::access_token) fails with.
     pub async fn send(self) -> Result<IncomingResponse> {
         let request = self.request?;
         let target = format!(
@@ -191,7 +201,10 @@ impl OutgoingRequest<'_> {
             request.method(),
             request.uri().host().unwrap_or_default()
         );
-        let response = self.host.send(request).await?;
+        let response = match &self.connection {
+            Some(variable) => send_authorized(self.host, request, variable).await?,
+            None => self.host.send(request).await?,
+        };
         Ok(IncomingResponse {
             target,
             response,
@@ -205,6 +218,43 @@ impl OutgoingRequest<'_> {
             .and_then(|mut request| change(&mut request).map(|()| request));
         self
     }
+}
+
+/// Sends a request with an access token; if that is refused, once more with another one, if there is another.
+async fn send_authorized(
+    host: &dyn Host,
+    mut request: Request<Bytes>,
+    variable: &str,
+) -> Result<Response<Bytes>> {
+    let token = host.access_token(variable, None).await?;
+    request.headers_mut().insert(AUTHORIZATION, bearer(&token)?);
+    let answer = host.send(request.clone()).await?;
+    if answer.status() != StatusCode::UNAUTHORIZED {
+        return Ok(answer);
+    }
+    let renewed = host.access_token(variable, Some(&token)).await?;
+    if renewed == token {
+        return Ok(answer);
+    }
+    request
+        .headers_mut()
+        .insert(AUTHORIZATION, bearer(&renewed)?);
+    host.send(request).await
+}
+
+fn bearer(token: &Secret) -> Result<HeaderValue> {
+    secret_value(&format!("Bearer {}", token.expose()))
+}
+
+fn secret_value(text: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::try_from(text).map_err(|_| unsendable())?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn unsendable() -> Error {
+    let text = "a secret header cannot be sent: it holds a line break or a control character";
+    Error::new(text).permanent()
 }
 
 /// The answer of another system.

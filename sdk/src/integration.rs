@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::config::{self, ConfigFault, ConfigFaults, ConfigValues, ConfigVar, ConfigVars};
+use crate::connection;
 use crate::endpoint::{self, Declared, InstanceEndpoint, Layout, SharedEndpoint};
 pub use crate::flow::FlowParts;
 use crate::flow::{AnyConfig, Flow};
@@ -136,6 +137,7 @@ impl<C: ConfigVars> Integration<C> {
         check_integration(&self.name, &self.flows, &mut faults);
         faults.extend(config::check::faults::<C>(&variables));
         endpoint::check(&self.endpoints, &self.flows, &mut faults);
+        connection::check(&variables, &mut faults);
         if !faults.is_empty() {
             return Err(IntegrationFaults(faults));
         }

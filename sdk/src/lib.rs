@@ -49,6 +49,7 @@ pub mod http_client;
 pub mod id;
 pub mod integration;
 mod json;
+pub mod oauth;
 pub mod options;
 pub mod payload;
 pub mod prelude;

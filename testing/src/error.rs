@@ -23,6 +23,12 @@ pub enum SimulationError {
         /// Why it failed.
         error: String,
     },
+    /// Nobody can be sent to authorise a connection.
+    #[error(transparent)]
+    Authorize(#[from] runner::connection::AuthorizeError),
+    /// The provider refuses whoever is sent to authorise a connection, or the front door whoever comes back.
+    #[error("the connection was not authorised: {0}")]
+    NotAuthorized(String),
     /// Executions wait behind one that is out of attempts ([`Poison`](sdk::Poison)).
     #[error(
         "executions of flow `{flow}` wait behind one that is out of attempts, and nothing else goes on; replay or dismiss that one"

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
+use runner::clock::Clock as _;
 use runner::deploy::{DeployReport, DeployRequest, Removal};
-use runner::instance::Instance;
+use runner::instance::{Instance, Standing};
 use runner::record::{Function, StateEntry, StateKey};
 use sdk::config::ConfigValues;
 use sdk::flow::{AnyConfig, Flow};
@@ -20,6 +21,7 @@ use sdk::{ConfigVars, Timestamp};
 
 use crate::error::SimulationError;
 use crate::exchange::Mark;
+use crate::oauth::OAuthServer;
 use crate::outbound::RequestReport;
 use crate::report::{ExecutionReport, LifecycleReport, Report, StateReport, Timeline};
 use crate::script::Act;
@@ -185,6 +187,50 @@ impl<C> SimulatedInstance<C> {
             key: key.clone(),
         });
         Ok(key)
+    }
+
+    /// Has a connection by OAuth 2.0 authorised, in the way it goes in production: somebody is sent to the provider, says yes, and comes
+    /// back to the front door (E55). `variable` is the name of the config variable.
+    ///
+    /// # Errors
+    ///
+    /// There is no such connection, the provider refuses whoever is sent there, or the front door whoever comes back.
+    pub async fn authorize(
+        &self,
+        variable: &str,
+        server: &OAuthServer,
+    ) -> Result<(), SimulationError> {
+        self.world.did(Act::Authorize {
+            instance: self.number,
+            variable: variable.to_owned(),
+            server: server.clone(),
+        });
+        let page = self.world.authorize(&self.id, variable, server).await?;
+        let page = page.ok_or(SimulationError::Stuck)?;
+        if page.status().is_success() {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(page.body()).trim().to_owned();
+        Err(SimulationError::NotAuthorized(text))
+    }
+
+    /// Returns the URL at which somebody authorises a connection by OAuth 2.0, as the management API gives it (E55).
+    ///
+    /// # Errors
+    ///
+    /// There is no such connection, or nobody needs to authorise it.
+    pub fn authorize_url(&self, variable: &str) -> Result<String, SimulationError> {
+        let runner = self.world.runner();
+        Ok(runner.engine.connections.authorize(&self.id, variable)?.url)
+    }
+
+    /// Says how a connection by OAuth 2.0 stands; `None` if there is none of this name.
+    pub fn standing(&self, variable: &str) -> Option<Standing> {
+        let instance = self.instance();
+        let runner = self.world.runner();
+        let integration = &runner.engine.ports.integration;
+        let client = instance.client(integration, variable)?;
+        Some(instance.standing(&client, variable, self.world.clock.now()))
     }
 
     /// Closes the endpoints and stops the schedules until it is resumed or deployed again; what was due meanwhile does not run (E53, W7).

@@ -11,6 +11,8 @@ use runner::record::Function;
 use sdk::config::ConfigValues;
 use sdk::id::{ExecutionId, FlowKey};
 
+use crate::oauth::OAuthServer;
+
 /// One thing that a test did. Instances go by the order in which they were deployed.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
@@ -41,6 +43,12 @@ pub(crate) enum Act {
         instance: usize,
         flow: FlowKey,
         key: String,
+    },
+    /// Had a connection authorised.
+    Authorize {
+        instance: usize,
+        variable: String,
+        server: OAuthServer,
     },
     /// Sent a request.
     Send {

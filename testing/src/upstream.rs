@@ -274,7 +274,7 @@ impl Reply {
         self
     }
 
-    fn template(&self) -> ResponseTemplate {
+    pub(crate) fn template(&self) -> ResponseTemplate {
         let mut template = ResponseTemplate::new(self.status);
         if let Some((content_type, body)) = &self.body {
             template = template.set_body_raw(body.to_vec(), content_type);

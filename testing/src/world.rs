@@ -23,6 +23,8 @@ use sdk::integration::BuiltIntegration;
 use tokio::sync::{broadcast, oneshot};
 
 use crate::cassette::Deck;
+use crate::error::SimulationError;
+use crate::oauth::OAuthServer;
 use crate::outbound::{RecordedOutbound, Servers};
 use crate::report::{ExecutionReport, Recorded, Timeline};
 use crate::script::{Act, Address};
@@ -316,6 +318,26 @@ impl World {
 
     pub(crate) fn settings(&self) -> &Settings {
         &self.lasting.settings
+    }
+
+    /// Has a connection authorised: asks for the URL, says yes at the provider, and goes back to the front door. Returns what the browser
+    /// shows; `None` if the process dies meanwhile.
+    pub(crate) async fn authorize(
+        &self,
+        instance: &InstanceId,
+        variable: &str,
+        server: &OAuthServer,
+    ) -> Result<Option<Response<Bytes>>, SimulationError> {
+        let sent = self
+            .runner()
+            .engine
+            .connections
+            .authorize(instance, variable)?;
+        let back = server.consent(&sent.url);
+        let back = back.map_err(SimulationError::NotAuthorized)?;
+        let request = Request::get(back).body(Bytes::new());
+        let request = request.map_err(|fault| SimulationError::NotAuthorized(fault.to_string()))?;
+        Ok(self.receive(request).await)
     }
 
     pub(crate) fn store(&self) -> &dyn Store {

@@ -1,5 +1,8 @@
 //! The examples of `docs/guide/testing.md` and `docs/guide/authoring.md`: each is a module here, and stands in the guide as it stands here.
 
+#[path = "guide/authoring/connection.rs"]
+#[rustfmt::skip]
+mod authoring_connection;
 #[path = "guide/authoring/endpoint.rs"]
 #[rustfmt::skip]
 mod authoring_endpoint;
@@ -67,6 +70,7 @@ fn the_guides_show_the_examples_that_are_tested_here_and_no_others() {
         include_str!("guide/authoring/webhook.rs"),
         include_str!("guide/authoring/trigger.rs"),
         include_str!("guide/authoring/steps.rs"),
+        include_str!("guide/authoring/connection.rs"),
         include_str!("guide/authoring/queue.rs"),
         include_str!("guide/authoring/schedule.rs"),
         include_str!("guide/authoring/lifecycle.rs"),

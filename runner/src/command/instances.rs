@@ -5,6 +5,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::client::Refusal;
+use super::connections::connections_of;
 use super::console::Console;
 use super::keys::keys_of;
 use super::resource::Resource;
@@ -212,6 +213,7 @@ pub(super) fn show(console: &mut Console<'_>, detail: &Value) {
     console.section("Endpoints", &endpoints);
     console.section("Keys", &keys_of(detail));
     console.section("Config", &config);
+    console.section("Connections", &connections_of(detail));
     let schedules = schedules_of(detail);
     console.section(
         "Schedules",

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// The examples of each command: what is typed after the name of the binary.
-const EXAMPLES: [(&str, &[&str]); 14] = [
+const EXAMPLES: [(&str, &[&str]); 15] = [
     (
         "serve",
         &[
@@ -79,6 +79,14 @@ const EXAMPLES: [(&str, &[&str]); 14] = [
             "keys echo --make",
             "keys echo --revoke Zx81kq",
             "keys tasks --forget-secret",
+        ],
+    ),
+    (
+        "connections",
+        &[
+            "connections",
+            "connections 'Acme Ltd' --authorize crm",
+            "connections 'Acme Ltd' --forget crm",
         ],
     ),
 ];

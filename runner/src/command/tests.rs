@@ -1,6 +1,7 @@
 //! The commands against a server in this process.
 
 mod bad;
+mod connecting;
 mod deploying;
 mod executing;
 mod following;

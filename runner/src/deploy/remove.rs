@@ -98,6 +98,8 @@ impl Deployer {
 
     /// Erases state, secrets, endpoints and ticks of an instance in one commit.
     pub(super) async fn erase(&self, id: &InstanceId) -> Result<(), DeployError> {
+        // Whoever stores a token meanwhile would have the instance back.
+        let _changing = self.engine.changing.lock().await;
         let erase = Write::EraseInstance(id.clone());
         let commit = Commit::new(Point::Erase, vec![erase]);
         self.engine.ports.store.commit(commit).await?;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// Every command with what it does. All but `new` go to the binary of an integration.
-const COMMANDS: [(&str, &str); 16] = [
+const COMMANDS: [(&str, &str); 17] = [
     (
         "serve",
         "serve the integration: webhooks, schedules, console",
@@ -29,6 +29,10 @@ const COMMANDS: [(&str, &str); 16] = [
     ("schedules", "list the schedules with their next times"),
     ("state", "show or clear the state of an instance"),
     ("keys", "list, make or revoke API keys"),
+    (
+        "connections",
+        "list the connections by OAuth 2.0, or have one authorised",
+    ),
 ];
 
 /// `new --help`.

@@ -1,10 +1,10 @@
-//! Flows that call other flows of their instance (E5).
+//! What executions ask of the engine: other flows of their instance (E5), and access tokens of its connections (E55).
 
 use std::sync::Arc;
 
 use sdk::host::{BoxFuture, Called};
-use sdk::id::{ExecutionId, FlowKey};
-use sdk::{Error, Payload, Result};
+use sdk::id::{ExecutionId, FlowKey, InstanceId};
+use sdk::{Error, Payload, Result, Secret};
 use tokio::sync::oneshot;
 
 use super::{AcceptError, Accepted, Engine, Invocation, Outcome, lock};
@@ -27,6 +27,20 @@ impl Dispatch for Engine {
         Box::pin(async move {
             let engine = engine.ok_or_else(|| Error::new("the runner is stopping"))?;
             engine.call_flow(caller, flow, payload, wait).await
+        })
+    }
+
+    fn access_token(
+        &self,
+        instance: InstanceId,
+        variable: String,
+        refused: Option<Secret>,
+    ) -> BoxFuture<'static, Result<Secret>> {
+        let (connections, ports) = (Arc::clone(&self.connections), Arc::clone(&self.ports));
+        Box::pin(async move {
+            let token = connections.access_token(&instance, &variable, refused.as_ref());
+            let token = token.await;
+            token.map_err(|trouble| trouble.into_error(ports.clock.now()))
         })
     }
 }

@@ -10,10 +10,11 @@ use bytes::Bytes;
 use sdk::host::{BoxFuture, Called, Host, LogLevel, LogLine, StepEnd, StepId, StepStart};
 use sdk::id::{ExecutionId, FlowKey, InstanceId};
 use sdk::state::{StateScope, StateWrite};
-use sdk::{Error, Payload, Result, Timestamp};
+use sdk::{Error, Payload, Result, Secret, Timestamp};
 use serde_json::Value;
 
 use super::overlay::{Overlay, StateOwner};
+use crate::instance::access_token_name;
 use crate::outbound::{OutboundError, SentBy, Trace};
 use crate::ports::Ports;
 use crate::record::{LogRecord, PendingState, StepRecord};
@@ -23,7 +24,7 @@ use crate::store::{Commit, Point, StateChange, StoreError, Write};
 /// How long a run waits before it asks a store that failed again.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
-/// Runs another flow of the instance: the engine, seen from an execution.
+/// The engine, seen from an execution: runs other flows of the instance, and gives access tokens of its connections.
 pub trait Dispatch: Send + Sync + 'static {
     /// Runs a flow; `wait` waits for its result.
     fn call(
@@ -33,6 +34,14 @@ pub trait Dispatch: Send + Sync + 'static {
         payload: Payload,
         wait: bool,
     ) -> BoxFuture<'static, Result<Called>>;
+
+    /// Returns an access token of a connection of the instance; in the place of one that was `refused`, another.
+    fn access_token(
+        &self,
+        instance: InstanceId,
+        variable: String,
+        refused: Option<Secret>,
+    ) -> BoxFuture<'static, Result<Secret>>;
 }
 
 /// The execution that calls another flow.
@@ -370,6 +379,24 @@ impl Host for ExecutionHost {
             self.write_lines().await;
             let answer = self.ports.outbound.send(request).await;
             answer.map_err(OutboundError::into_error)
+        })
+    }
+
+    fn access_token<'a>(
+        &'a self,
+        variable: &'a str,
+        refused: Option<&'a Secret>,
+    ) -> BoxFuture<'a, Result<Secret>> {
+        let instance = self.served.owner.instance.clone();
+        let name = variable.to_owned();
+        let token = self.dispatch.access_token(instance, name, refused.cloned());
+        Box::pin(async move {
+            self.write_lines().await;
+            let token = token.await?;
+            // The author may print it, and it is younger than the run may be.
+            let redactor = &self.served.redactor;
+            redactor.learn(&access_token_name(variable), token.expose());
+            Ok(token)
         })
     }
 

@@ -5,6 +5,7 @@
 
 mod access;
 mod attempts;
+mod connections;
 mod console;
 mod content;
 mod control;

@@ -62,7 +62,7 @@ points! {
     Pause => "pause",
     /// An instance is resumed.
     Resume => "resume",
-    /// The keys of an instance change: API keys, and what a sender brought or showed in a handshake.
+    /// The keys of an instance change: API keys, what a sender brought or showed in a handshake, what a provider granted.
     Keys => "keys",
     /// State is cleared by hand.
     ClearState => "clear_state",

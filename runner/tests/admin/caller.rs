@@ -17,12 +17,12 @@ use runner::settings::Settings;
 use runner::spawn::Runtimes;
 use runner::store::{MemoryStore, Store};
 use runner::vault::Vault;
-use sdk::{Integration, Secret, Timestamp};
+use sdk::{ConfigVars, Integration, Secret, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::{broadcast, watch};
 
 use crate::document::Document;
-use crate::flows::{CANARY, Config, integration};
+use crate::flows::{CANARY, integration};
 
 pub(crate) const TOKEN: &str = "the-token-of-the-tests-0123456789";
 
@@ -53,7 +53,10 @@ impl Server {
         Self::of(integration(), store).await
     }
 
-    pub(crate) async fn of(integration: Integration<Config>, store: Arc<dyn Store>) -> Self {
+    pub(crate) async fn of<C: ConfigVars>(
+        integration: Integration<C>,
+        store: Arc<dyn Store>,
+    ) -> Self {
         let clock = ManualClock::at("2026-03-27T16:50:00Z".parse().unwrap());
         let handle = tokio::runtime::Handle::current();
         let ports = Ports {

@@ -8,6 +8,8 @@ mod browser;
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod connections;
+#[cfg(test)]
 mod console;
 #[cfg(test)]
 mod document;

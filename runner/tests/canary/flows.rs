@@ -1,10 +1,26 @@
 //! An integration that lets every secret slip wherever it can.
 
-use sdk::connection::{ApiKey, Basic, Connection};
+use sdk::connection::{ApiKey, Basic, Connection, Grant, OAuth2, OAuthProvider};
 use sdk::host::LogLevel;
 use sdk::prelude::*;
 use sdk::signature::Hash;
 use serde_json::{Value, json};
+
+pub(crate) struct Crm;
+
+impl OAuthProvider for Crm {
+    fn grant() -> Grant {
+        Grant::authorization_code("https://crm.example/authorize", "https://crm.example/token")
+    }
+}
+
+pub(crate) struct Bank;
+
+impl OAuthProvider for Bank {
+    fn grant() -> Grant {
+        Grant::client_credentials("https://bank.example/token").client_in_body()
+    }
+}
 
 #[derive(ConfigVars)]
 pub(crate) struct Config {
@@ -14,6 +30,10 @@ pub(crate) struct Config {
     key: Connection<ApiKey>,
     /// The account of another system.
     account: Connection<Basic>,
+    /// A provider that gives tokens.
+    crm: Connection<OAuth2<Crm>>,
+    /// A provider that gives none.
+    bank: Connection<OAuth2<Bank>>,
     /// Whether the deploy fails.
     #[config(default = false)]
     breaks: bool,
@@ -35,6 +55,8 @@ fn secrets(context: &Context<Config>, payload: Option<&Payload>) -> String {
         config.key.key.expose().to_owned(),
         config.account.username.expose().to_owned(),
         config.account.password.expose().to_owned(),
+        config.crm.client_secret.expose().to_owned(),
+        config.bank.client_secret.expose().to_owned(),
     ];
     let keys = context.webhook_api_keys();
     all.extend(keys.values().flatten().map(|key| key.expose().to_owned()));
@@ -50,7 +72,10 @@ fn secrets(context: &Context<Config>, payload: Option<&Payload>) -> String {
 
 /// Does with the secrets what the path says.
 async fn leak(context: &Context<Config>, payload: &Payload) -> Result<Value> {
-    let all = secrets(context, Some(payload));
+    let mut all = secrets(context, Some(payload));
+    let config = context.config();
+    let token = context.access_token(&config.crm).await?;
+    all = format!("{all} {}", token.expose());
     let fields = json!({ &all: [all] });
     context.log().line(LogLevel::Warn, all.clone(), fields);
     match payload.path_fragment.as_str() {
@@ -70,6 +95,10 @@ async fn leak(context: &Context<Config>, payload: &Payload) -> Result<Value> {
                 .bearer(&context.config().key.key)
                 .send()
                 .await?;
+            Ok(Value::Null)
+        }
+        "token" => {
+            context.access_token(&config.bank).await?;
             Ok(Value::Null)
         }
         "url" => {

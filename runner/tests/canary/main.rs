@@ -12,6 +12,7 @@
 )]
 
 mod flows;
+mod provider;
 mod search;
 mod server;
 mod wire;
@@ -32,6 +33,8 @@ const KEY: &str = "canary-connection-key-0002";
 const USER: &str = "canary-connection-user-0003";
 const PASSWORD: &str = "canary-connection-word-0004";
 const API_KEY: &str = "canary-api-key-given-0005";
+const CRM_SECRET: &str = "canary-client-secret-0014";
+const BANK_SECRET: &str = "canary-client-secret-0015";
 /// In what callers send.
 const AUTHORIZATION: &str = "canary-authorization-0006";
 const COOKIE: &str = "canary-cookie-of-caller-0007";
@@ -41,6 +44,7 @@ const FIELD: &str = "canary-password-field-0010";
 const FORGED: &str = "canary-forged-signature-0011";
 const WRONG: &str = "canary-wrong-api-key-0012";
 const STRANGER: &str = "canary-of-a-stranger-0013";
+const CODE: &str = "canary-code-of-return-0018";
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("serve") {
@@ -66,6 +70,11 @@ fn g10_no_canary_is_found_in_anything_that_leaves_or_stays() {
         USER,
         PASSWORD,
         API_KEY,
+        CRM_SECRET,
+        BANK_SECRET,
+        provider::ACCESS,
+        provider::REFRESH,
+        CODE,
         AUTHORIZATION,
         COOKIE,
         VENDOR,
@@ -86,7 +95,8 @@ fn g10_no_canary_is_found_in_anything_that_leaves_or_stays() {
         &[server.authorization()],
         "",
     );
-    let instance = deploy(&mut server);
+    let instance = deploy(&mut server, &provider::start());
+    authorize(&mut server, &instance);
     // A new key is shown in this one answer, and nowhere else.
     let made = server.api(
         &format!("POST /api/instances/{instance}/flows/keyed/keys"),
@@ -117,6 +127,9 @@ fn g10_no_canary_is_found_in_anything_that_leaves_or_stays() {
         "[account.password]",
         "[api_key]",
         "[authorization]",
+        "[crm.access_token]",
+        "[crm.client_secret]",
+        "gives no token: it answered `status 400`",
     ] {
         assert!(shown.contains(evidence), "the flows do leak: {evidence}");
     }
@@ -163,7 +176,7 @@ fn assert_search_finds(canaries: &[String], data: &Path) {
 }
 
 /// Deploys one instance that works and one that does not; returns the one that works.
-fn deploy(server: &mut Server) -> String {
+fn deploy(server: &mut Server, provider: &str) -> String {
     let body = |customer: &str, breaks: bool| {
         json!({
             "customer": {"id": customer},
@@ -171,6 +184,16 @@ fn deploy(server: &mut Server) -> String {
                 "signing": SIGNING,
                 "key": {"key": KEY},
                 "account": {"username": USER, "password": PASSWORD},
+                "crm": {
+                    "client_id": "client-of-crm",
+                    "client_secret": CRM_SECRET,
+                    "token_url": format!("{provider}/token"),
+                },
+                "bank": {
+                    "client_id": "client-of-bank",
+                    "client_secret": BANK_SECRET,
+                    "token_url": format!("{provider}/echo"),
+                },
                 "breaks": breaks,
             },
             "api_keys": {"keyed": [API_KEY]},
@@ -182,6 +205,25 @@ fn deploy(server: &mut Server) -> String {
     server.api("POST /api/instances", &wrong);
     let deployed = server.api("POST /api/instances", &body("acme", false));
     deployed["id"].as_str().expect("an instance").to_owned()
+}
+
+/// Has the connection authorised, as somebody does who comes back from the provider.
+fn authorize(server: &mut Server, instance: &str) {
+    let line = format!("POST /api/instances/{instance}/connections/crm/authorize");
+    let url = server.api(&line, &Value::Null)["url"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let (_, state) = url.split_once("state=").unwrap();
+    let state = state.split('&').next().unwrap();
+    for (query, status) in [
+        (format!("code={CODE}&state={STRANGER}"), 400),
+        (format!("code={CODE}&state={state}"), 200),
+        (format!("code={CODE}&state={state}"), 400),
+    ] {
+        let answer = server.webhook(&format!("GET /oauth/callback?{query}"), &[], "");
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
 }
 
 /// Returns the path of the endpoint of each flow.
@@ -218,7 +260,7 @@ fn signature(body: &str) -> String {
 /// Has every flow let everything slip, in every way.
 fn leak(server: &mut Server, endpoints: &Value) {
     let body = json!({"password": FIELD, "fine": 1}).to_string();
-    for way in ["log", "error", "panic", "step", "call", "url"] {
+    for way in ["log", "error", "panic", "step", "call", "token", "url"] {
         for synchronous in [true, false] {
             for (flow, own) in [
                 ("signed", format!("x-hmac-sha256: {}", signature(&body))),

@@ -54,7 +54,7 @@ fn a_command_that_is_not_there_is_answered_with_those_that_are() {
     let fixture = Fixture::new("no_command");
     fixture.run("sevre --json").assert_refusal(
         "no command `sevre`; there are serve, dev, new, instances, deploy, remove, pause, resume, invoke, \
-         executions, logs, replay, cancel, schedules, state, keys",
+         executions, logs, replay, cancel, schedules, state, keys, connections",
     );
 }
 

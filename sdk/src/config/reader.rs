@@ -51,7 +51,7 @@ impl<'a> ConfigReader<'a> {
             }),
             None => T::absent().ok_or_else(|| "is missing".to_owned()),
         };
-        read.map_err(|text| {
+        read.map(|value| value.of_variable(name)).map_err(|text| {
             self.faults.push(ConfigFault {
                 variable: name.to_owned(),
                 text,

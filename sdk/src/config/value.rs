@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use crate::Timestamp;
+use crate::oauth::Grant;
 use crate::schedule::Schedule;
 use crate::secret::Secret;
 
@@ -34,6 +35,18 @@ pub trait ConfigValue: Sized + Send + Sync + 'static {
     /// Returns the value that stands for "not given", if the type has one.
     fn absent() -> Option<Self> {
         None
+    }
+
+    /// Returns how access is granted, if the value is a connection by OAuth 2.0.
+    fn grant() -> Option<Grant> {
+        None
+    }
+
+    /// Tells the value of which variable it is: by that name the runner knows a connection.
+    #[must_use]
+    fn of_variable(self, name: &str) -> Self {
+        let _ = name;
+        self
     }
 }
 
@@ -235,6 +248,14 @@ impl<T: ConfigValue> ConfigValue for Option<T> {
     fn absent() -> Option<Self> {
         Some(None)
     }
+
+    fn grant() -> Option<Grant> {
+        T::grant()
+    }
+
+    fn of_variable(self, name: &str) -> Self {
+        self.map(|value| value.of_variable(name))
+    }
 }
 
 /// A list of values.
@@ -255,6 +276,10 @@ impl<T: ConfigValue> ConfigValue for Vec<T> {
 
     fn schema() -> Value {
         json!({"type": "array", "items": T::schema()})
+    }
+
+    fn grant() -> Option<Grant> {
+        T::grant().map(Grant::in_list)
     }
 }
 
@@ -283,6 +308,10 @@ impl<T: ConfigValue> ConfigValue for BTreeMap<String, T> {
 
     fn schema() -> Value {
         json!({"type": "object", "additionalProperties": T::schema()})
+    }
+
+    fn grant() -> Option<Grant> {
+        T::grant().map(Grant::in_list)
     }
 }
 

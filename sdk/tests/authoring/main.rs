@@ -16,6 +16,7 @@ use serde_json::json;
 
 mod batches;
 mod bodies;
+mod connections;
 mod endpoints;
 mod silence;
 

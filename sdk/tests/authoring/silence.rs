@@ -8,7 +8,7 @@ use sdk::context::{CustomerFacts, ExecutionFacts, FlowFacts, InstanceFacts, Inte
 use sdk::host::{BoxFuture, Called, Host, LogLine, StepEnd, StepId, StepStart};
 use sdk::id::FlowKey;
 use sdk::state::{StateScope, StateWrite};
-use sdk::{Error, Payload, Result, Timestamp};
+use sdk::{Error, Payload, Result, Secret, Timestamp};
 use serde_json::Value;
 
 /// Refuses whatever it is asked for.
@@ -55,6 +55,14 @@ impl Host for Silence {
     }
 
     fn send(&self, _request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Bytes>>> {
+        refuse()
+    }
+
+    fn access_token<'a>(
+        &'a self,
+        _variable: &'a str,
+        _refused: Option<&'a Secret>,
+    ) -> BoxFuture<'a, Result<Secret>> {
         refuse()
     }
 

@@ -16,6 +16,7 @@ use super::crash_store::{CrashStore, Side};
 use super::failure::Failures;
 use crate::error::SimulationError;
 use crate::instance::check_lifecycle;
+use crate::oauth::OAuthServer;
 use crate::script::{Act, Address, Deed, Which};
 use crate::simulation::Simulation;
 use crate::world::{Lasting, World};
@@ -121,6 +122,11 @@ impl Player {
                 flow,
                 key,
             } => self.add_key(*instance, flow, key).await,
+            Act::Authorize {
+                instance,
+                variable,
+                server,
+            } => self.authorize(*instance, variable, server).await,
             Act::Send { to, request } => self.send(to, request).await,
             Act::Control {
                 instance,
@@ -245,6 +251,28 @@ impl Player {
             {
                 self.keys
                     .extend(made.ok().map(|made| (given.to_owned(), made.key)));
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whoever was sent to authorise a connection when the process died is sent again.
+    async fn authorize(
+        &mut self,
+        number: usize,
+        variable: &str,
+        server: &OAuthServer,
+    ) -> Result<(), SimulationError> {
+        let Some(id) = self.instances.get(number).cloned() else {
+            return Ok(());
+        };
+        loop {
+            let page = self.world.authorize(&id, variable, server).await?;
+            if !self.restart_if_crashed().await? {
+                let page = page.ok_or(SimulationError::Stuck)?;
+                let text = || String::from_utf8_lossy(page.body()).into_owned();
+                let is_done = page.status().is_success();
+                self.lifecycle.push(is_done.then_some(()).ok_or_else(text));
                 return Ok(());
             }
         }

@@ -154,6 +154,10 @@ impl Lasting {
             .into_iter()
             .zip(self.outbound.senders())
         {
+            // What the runner asks for itself, such as a token, it may ask for again.
+            if sender.is_none() {
+                continue;
+            }
             let execution = sender.as_ref().and_then(|id| by_id.get(id));
             let sent = Sent {
                 what: format!("{} {}", report.method, report.path),

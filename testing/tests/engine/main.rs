@@ -14,6 +14,7 @@ mod batches;
 mod bench;
 mod calls;
 mod concurrency;
+mod connections;
 mod control;
 mod decoded;
 mod erased;

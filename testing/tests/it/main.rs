@@ -9,6 +9,7 @@
 mod cassette;
 mod certificates;
 mod clock;
+mod connections;
 mod control;
 mod down;
 mod egress;

@@ -144,7 +144,7 @@ impl Shop {
     }
 
     /// Serves another integration in the place of the shop.
-    pub(super) async fn of(integration: Integration<Config>) -> Self {
+    pub(super) async fn of<C: ConfigVars>(integration: Integration<C>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ports = Ports {
             integration: integration.build().unwrap(),

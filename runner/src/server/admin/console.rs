@@ -5,6 +5,7 @@
 
 mod answer;
 mod api;
+mod connections;
 mod deploy;
 mod entry;
 mod executions;
@@ -58,6 +59,7 @@ pub(super) fn routes(admin: Arc<Admin>, api: Router) -> Router {
     let one = "/console/instances/{id}";
     let execution = "/console/executions/{id}";
     let of_flow = "/console/instances/{id}/flows/{key}";
+    let connection = "/console/instances/{id}/connections/{variable}";
     Router::new()
         .route(HOME, get(instances::list))
         .route("/console/deploy", get(deploy::first).post(deploy::make))
@@ -75,6 +77,11 @@ pub(super) fn routes(admin: Arc<Admin>, api: Router) -> Router {
         .route(&format!("{one}/redeploy"), post(deploy::repeat))
         .route(&format!("{one}/state"), get(state::list))
         .route(&format!("{one}/state/clear"), post(state::clear))
+        .route(
+            &format!("{connection}/authorize"),
+            post(connections::authorize),
+        )
+        .route(&format!("{connection}/forget"), post(connections::forget))
         .route(of_flow, get(flow::show))
         .route(&format!("{of_flow}/invoke"), post(flow::invoke))
         .route(&format!("{of_flow}/keys"), post(flow::make_key))

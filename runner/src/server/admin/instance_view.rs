@@ -10,6 +10,7 @@ use sdk::trigger::{TriggerKind, WebhookTrigger};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::connections::{self, ConnectionView};
 use super::health::Health;
 use super::integration::unsaid;
 use super::schedules::{self, ScheduleView};
@@ -85,6 +86,8 @@ pub(super) struct InstanceDetail {
     rate_per_second: u32,
     /// How many of its executions run at once; 0 if there is no limit (E50).
     concurrency: u32,
+    /// Its connections by OAuth 2.0, without any token (E55).
+    connections: Vec<ConnectionView>,
     /// The schedule of each flow that has one.
     schedules: Vec<ScheduleView>,
     /// How its executions have been going.
@@ -150,6 +153,12 @@ impl InstanceDetail {
     pub(super) fn of(instance: &Instance, runner: &crate::Runner, health: Health) -> Self {
         let ports = &*runner.engine.ports;
         let keys = instance.secrets.keys.iter();
+        let connections = connections::of(instance, runner);
+        let mut warnings: Vec<String> = unfinished(instance, runner)
+            .into_iter()
+            .chain(warnings(instance, ports))
+            .collect();
+        warnings.extend(connections::warnings(&connections));
         Self {
             instance: InstanceView::from(instance),
             webhook_urls: webhook_urls(instance, ports),
@@ -165,12 +174,10 @@ impl InstanceDetail {
                 .facts
                 .concurrency
                 .unwrap_or(ports.settings.instance_concurrency),
+            connections,
             schedules: schedules::of(instance, runner),
             health,
-            warnings: unfinished(instance, runner)
-                .into_iter()
-                .chain(warnings(instance, ports))
-                .collect(),
+            warnings,
         }
     }
 }

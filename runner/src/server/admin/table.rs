@@ -3,6 +3,7 @@
 use axum::http::{Method, StatusCode};
 use serde_json::Value;
 
+use super::connections::{self, Authorizing};
 use super::control::{self, BulkReplay, BulkReplayed, Replay, Replayed};
 use super::deployed::{Deployed, Removed};
 use super::execution_view::{ExecutionDetail, ExecutionView};
@@ -32,6 +33,7 @@ const UNFIT: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
 pub(super) fn routes() -> Vec<Route> {
     let mut routes = probes_and_papers();
     routes.extend(of_instances());
+    routes.extend(of_connections());
     routes.extend(of_flows());
     routes.extend(of_executions());
     routes
@@ -160,6 +162,32 @@ fn of_instances() -> Vec<Route> {
             .query::<ClearQuery>()
             .answers_nothing()
             .refuses(&[NOT_FOUND]),
+    ]
+}
+
+fn of_connections() -> Vec<Route> {
+    let forget = (
+        "forget_authorization",
+        "Forgets what was granted to a connection by OAuth 2.0",
+    );
+    vec![
+        post(
+            "/api/instances/{id}/connections/{variable}/authorize",
+            (
+                "authorize_connection",
+                "Returns the URL at which somebody authorises a connection by OAuth 2.0",
+            ),
+            connections::authorize,
+        )
+        .answers::<Authorizing>(OK)
+        .refuses(&[NOT_FOUND, CONFLICT]),
+        delete(
+            "/api/instances/{id}/connections/{variable}/authorization",
+            forget,
+            connections::forget,
+        )
+        .answers_nothing()
+        .refuses(&[NOT_FOUND, CONFLICT]),
     ]
 }
 

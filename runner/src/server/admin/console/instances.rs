@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::answer::Answer as _;
 use super::api::{segment, with_query};
+use super::connections;
 use super::layout::{self, facts, moment, text, word};
 use super::refused::Refused;
 use super::{Console, HOME};
@@ -191,6 +192,7 @@ pub(super) async fn show(
             h2 { "Schedules" }
             (schedules(&instance))
         }
+        (connections::section(&instance, &id))
         h2 { "Config" }
         (config(&instance))
     };
