@@ -1,0 +1,3 @@
+//! What only a store in a database has to prove.
+
+pub(crate) mod cluster;
