@@ -1,6 +1,7 @@
 //! The command line of an integration's binary.
 
 mod address_file;
+mod backing;
 mod choice;
 mod client;
 mod console;
@@ -27,6 +28,7 @@ mod serve;
 mod session;
 mod settings_file;
 mod source;
+mod standby;
 mod state;
 mod table;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 
 use super::fault::Fault;
 use super::row::{self, number};
-use super::session::Ask;
+use super::session::{Ask, Value};
 use crate::record::StateKey;
 use crate::store::code::Coded as _;
 use crate::store::{Accept, Commit, Committed, StateChange, TickClaim, Write, lasting_change};
@@ -80,9 +80,18 @@ impl Questions {
 struct Wanted {
     executions: Vec<Vec<u8>>,
     claims: Vec<Vec<u8>>,
-    states: (Vec<Vec<u8>>, Vec<i64>, Vec<Vec<u8>>, Vec<Vec<u8>>),
+    states: StateKeys,
     sizes: Vec<Vec<u8>>,
     ticks: (Vec<Vec<u8>>, Vec<Vec<u8>>),
+}
+
+/// The keys of values of the state, column by column.
+#[derive(Default)]
+struct StateKeys {
+    instances: Vec<Vec<u8>>,
+    scopes: Vec<i64>,
+    owners: Vec<Vec<u8>>,
+    keys: Vec<Vec<u8>>,
 }
 
 impl Wanted {
@@ -95,10 +104,10 @@ impl Wanted {
                 self.claims.extend(claims);
             }
             Write::State(StateChange { key, .. }) => {
-                self.states.0.push(bytes(key.instance.as_str()));
-                self.states.1.push(key.scope.code());
-                self.states.2.push(bytes(&key.owner));
-                self.states.3.push(bytes(&key.key));
+                self.states.instances.push(bytes(key.instance.as_str()));
+                self.states.scopes.push(key.scope.code());
+                self.states.owners.push(bytes(&key.owner));
+                self.states.keys.push(bytes(&key.key));
             }
             Write::StateLimit { instance, .. } => self.sizes.push(bytes(instance.as_str())),
             Write::Tick(claim) => {
@@ -122,24 +131,19 @@ impl Wanted {
             let sql = "SELECT value, until, execution FROM claim WHERE value = ANY ($1)";
             asks.push((Kind::Claims, Ask::new(sql, vec![Box::new(self.claims)])));
         }
-        if !self.states.0.is_empty() {
+        if !self.states.keys.is_empty() {
             let sql = "SELECT instance, scope, owner, key, version, \
                 coalesce(octet_length(key) + octet_length(value), 0)::bigint FROM state \
                 JOIN unnest($1::bytea[], $2::bigint[], $3::bytea[], $4::bytea[]) AS wanted (instance, scope, owner, key) \
                 USING (instance, scope, owner, key)";
-            let (instances, scopes, owners, keys) = self.states;
-            asks.push((
-                Kind::States,
-                Ask::new(
-                    sql,
-                    vec![
-                        Box::new(instances),
-                        Box::new(scopes),
-                        Box::new(owners),
-                        Box::new(keys),
-                    ],
-                ),
-            ));
+            let columns = self.states;
+            let values: Vec<Value<'static>> = vec![
+                Box::new(columns.instances),
+                Box::new(columns.scopes),
+                Box::new(columns.owners),
+                Box::new(columns.keys),
+            ];
+            asks.push((Kind::States, Ask::new(sql, values)));
         }
         if !self.sizes.is_empty() {
             let sql = "SELECT instance, bytes FROM state_size WHERE instance = ANY ($1)";

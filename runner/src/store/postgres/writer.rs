@@ -165,16 +165,14 @@ impl Writer {
 
     /// Refuses whatever is asked until something is done; returns nothing if nobody can ask any more.
     async fn meanwhile<T>(&mut self, why: &str, future: impl Future<Output = T>) -> Option<T> {
-        let refuse = |job: Job| job.answer(Err(StoreError::Unavailable(why.to_owned())));
-        if let Some(job) = self.next.take() {
-            refuse(job);
-        }
+        let error = StoreError::Unavailable(why.to_owned());
+        refuse(self.next.take(), &error);
         let mut future = std::pin::pin!(future);
         loop {
             tokio::select! {
                 biased;
                 done = &mut future => return Some(done),
-                job = self.jobs.recv() => refuse(job?),
+                job = self.jobs.recv() => refuse([job?], &error),
             }
         }
     }
@@ -215,7 +213,7 @@ impl Writer {
                     let end = Box::pin(self.serve_batch(held, vec![job])).await;
                     if end.is_some() {
                         let lost = StoreError::Unavailable("the connection is lost".to_owned());
-                        jobs.for_each(|job| job.answer(Err(lost.clone())));
+                        refuse(jobs, &lost);
                         return end;
                     }
                 }
@@ -223,24 +221,19 @@ impl Writer {
             }
             Err(Trouble::Statement(fault)) => {
                 let error = StoreError::from(fault);
-                for job in batch {
-                    tracing::error!(point = job.commit.point, %error, "a commit could not be done");
-                    job.answer(Err(error.clone()));
-                }
+                let points: Vec<_> = batch.iter().map(|job| job.commit.point).collect();
+                tracing::error!(?points, %error, "a commit could not be done");
+                refuse(batch, &error);
                 None
             }
             Err(Trouble::Broken(fault)) => {
                 let error = StoreError::from(fault);
-                batch
-                    .into_iter()
-                    .for_each(|job| job.answer(Err(error.clone())));
+                refuse(batch, &error);
                 Some(End::Broken)
             }
             Err(Trouble::TakenOver) => {
                 let error = StoreError::Unavailable(PostgresError::TakenOver.to_string());
-                batch
-                    .into_iter()
-                    .for_each(|job| job.answer(Err(error.clone())));
+                refuse(batch, &error);
                 Some(End::TakenOver)
             }
         }
@@ -356,6 +349,12 @@ impl Writer {
             is_full = batch.len() >= BATCH_COMMITS || weight >= BATCH_BYTES;
         }
         Ok(batch)
+    }
+}
+
+fn refuse(jobs: impl IntoIterator<Item = Job>, error: &StoreError) {
+    for job in jobs {
+        job.answer(Err(error.clone()));
     }
 }
 
