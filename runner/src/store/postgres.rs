@@ -152,6 +152,7 @@ impl PostgresStore {
             next: None,
             shared: Arc::clone(&shared),
             position: 0,
+            is_in_trouble: false,
             #[cfg(feature = "crash-points")]
             crash_at: options.crash_at,
         };

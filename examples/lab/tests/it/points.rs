@@ -75,8 +75,8 @@ impl Place {
         self.die(&stage).await;
         let held = stage.ledger.held();
         let effects = stage.home.effects().len();
-        let (folder, store) = stage.home.store_image();
-        let image = read_image(&store, held, effects).await;
+        let (folder, store) = stage.home.store_image().await;
+        let image = read_image(&*store, held, effects).await;
         drop((store, folder));
         let after = trace::of(self.point, &stage.home).await;
         let is_done = self.side == Side::After;
@@ -93,11 +93,12 @@ impl Place {
         assert!(server.stop().await.success());
         let mut evidence = Evidence {
             deliveries: stage.ledger.deliveries(),
-            stored: read_stored(&stage.home.store()).await,
+            stored: read_stored(&*stage.home.store().await).await,
             images: vec![image],
             effects: stage.home.effects(),
             log: stage.home.log(),
             is_graceful: false,
+            is_in_doubt: false,
         };
         stage.leave_out(&mut evidence);
         findings.extend(

@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use runner::store::{SqliteOptions, SqliteStore};
+use runner::store::{PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, Standing, Store};
 use runner::vault::Vault;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -25,6 +25,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) struct Home {
     folder: TempDir,
     data: PathBuf,
+    /// What the flows leave outside; processes that follow one another write into the same file.
+    effects: PathBuf,
+    /// The URL of the database, if not everything stands in the folder.
+    database: Option<String>,
     /// The path of the endpoint of each flow; stable over restarts, unlike the port.
     endpoints: BTreeMap<String, String>,
 }
@@ -56,12 +60,37 @@ impl Home {
 
     /// Makes a home whose data stands in `data`, on a disk of its own for example.
     pub(crate) async fn at(folder: TempDir, data: PathBuf, settings: &str) -> Self {
+        Self::in_folder(folder, data, settings).opened().await
+    }
+
+    /// Makes a home whose store is a database.
+    pub(crate) async fn on_database(url: String, settings: &str) -> Self {
+        let mut home = Self::empty(settings);
+        home.database = Some(url);
+        home.opened().await
+    }
+
+    /// Makes a home on the same database and with the same keys, for a process that stands by.
+    pub(crate) fn beside(&self, settings: &str) -> Self {
+        let mut beside = self.copy(settings);
+        beside.effects.clone_from(&self.effects);
+        beside
+    }
+
+    fn in_folder(folder: TempDir, data: PathBuf, settings: &str) -> Self {
         fs::write(folder.path().join("settings.toml"), settings).unwrap();
-        let mut home = Self {
+        Self {
+            effects: folder.path().join("effects"),
             folder,
             data,
+            database: None,
             endpoints: BTreeMap::new(),
-        };
+        }
+    }
+
+    /// Lets a first server find out where the endpoints are.
+    async fn opened(self) -> Self {
+        let mut home = self;
         let server = home.start().await;
         home.endpoints = server.endpoints().await;
         assert!(server.stop().await.success());
@@ -71,19 +100,15 @@ impl Home {
     /// Makes a home in which no server has been yet.
     pub(crate) fn empty(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("settings.toml"), settings).unwrap();
         let data = folder.path().join("data");
-        Self {
-            folder,
-            data,
-            endpoints: BTreeMap::new(),
-        }
+        Self::in_folder(folder, data, settings)
     }
 
     /// Makes a home with what this one has on disk; no server may be running in it.
     pub(crate) fn copy(&self, settings: &str) -> Self {
         let mut copy = Self::empty(settings);
         copy.endpoints.clone_from(&self.endpoints);
+        copy.database.clone_from(&self.database);
         fs::create_dir(&copy.data).unwrap();
         for file in fs::read_dir(&self.data).unwrap() {
             let file = file.unwrap();
@@ -91,7 +116,7 @@ impl Home {
                 fs::copy(file.path(), copy.data.join(file.file_name())).unwrap();
             }
         }
-        fs::copy(self.effects_file(), copy.effects_file()).unwrap();
+        fs::copy(&self.effects, &copy.effects).unwrap();
         copy
     }
 
@@ -134,6 +159,13 @@ impl Home {
         if !more.contains(&"--data") {
             command.arg("--data").arg(&self.data);
         }
+        if let Some(url) = self
+            .database
+            .as_ref()
+            .filter(|_| !more.contains(&"--store"))
+        {
+            command.args(["--store", url]);
+        }
         if !more.contains(&"--settings") {
             command
                 .arg("--settings")
@@ -146,7 +178,7 @@ impl Home {
             .unwrap();
         command
             .args(more)
-            .env("LAB_EFFECTS", self.effects_file())
+            .env("LAB_EFFECTS", &self.effects)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(standard_error);
@@ -159,17 +191,13 @@ impl Home {
         })
     }
 
-    fn effects_file(&self) -> PathBuf {
-        self.folder.path().join("effects")
-    }
-
     fn log_file(&self) -> PathBuf {
         self.folder.path().join("log")
     }
 
     /// Returns what the flows left outside, line by line.
     pub(crate) fn effects(&self) -> Vec<String> {
-        let text = fs::read_to_string(self.effects_file()).unwrap_or_default();
+        let text = fs::read_to_string(&self.effects).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
 
@@ -179,14 +207,25 @@ impl Home {
     }
 
     /// Opens the store; no server may be running.
-    pub(crate) fn store(&self) -> SqliteStore {
+    pub(crate) async fn store(&self) -> Box<dyn Store> {
+        let vault = Vault::open(&self.data).unwrap();
+        if let Some(url) = &self.database {
+            let store = PostgresStore::connect(url, &PostgresOptions::default(), vault).unwrap();
+            let mut standing = store.standing();
+            let is_active = standing.wait_for(|it| matches!(it, Standing::Active));
+            let _ = in_time(is_active).await.unwrap();
+            return Box::new(store);
+        }
         let database = self.data.join("runner.db");
         let store = SqliteStore::open(&database, &SqliteOptions::default()).unwrap();
-        store.sealing_with(Vault::open(&self.data).unwrap())
+        Box::new(store.sealing_with(vault))
     }
 
     /// Opens a copy of the store as it stands on the disk now; the original is left as the dead process left it.
-    pub(crate) fn store_image(&self) -> (TempDir, SqliteStore) {
+    pub(crate) async fn store_image(&self) -> (Option<TempDir>, Box<dyn Store>) {
+        if self.database.is_some() {
+            return (None, self.store().await);
+        }
         let folder = tempfile::tempdir().unwrap();
         for name in ["runner.db", "runner.db-wal"] {
             let file = self.data.join(name);
@@ -200,7 +239,7 @@ impl Home {
         };
         let store = SqliteStore::open(&folder.path().join("runner.db"), &options).unwrap();
         let vault = Vault::open(&self.data).unwrap();
-        (folder, store.sealing_with(vault))
+        (Some(folder), Box::new(store.sealing_with(vault)))
     }
 }
 
@@ -236,8 +275,20 @@ impl Server {
 
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        kill_process(self.pid(), Signal::TERM).unwrap();
+    }
+
+    /// Stops the process where it is, until it is told to go on.
+    pub(crate) fn pause(&self) {
+        kill_process(self.pid(), Signal::STOP).unwrap();
+    }
+
+    pub(crate) fn go_on(&self) {
+        kill_process(self.pid(), Signal::CONT).unwrap();
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
     }
 
     /// Waits for the end; nothing but the one line may stand on standard output.

@@ -79,7 +79,11 @@ impl PostgresError {
     pub(super) fn may_pass(&self) -> bool {
         match self {
             Self::Unreachable(_) => true,
-            Self::Refused(fault) => is_broken(fault),
+            // No room, a lock that is held, or a statement that took too long.
+            Self::Refused(fault) => {
+                let code = fault.code().map_or("", SqlState::code);
+                is_broken(fault) || code.starts_with("53") || ["55P03", "57014"].contains(&code)
+            }
             _ => false,
         }
     }

@@ -162,7 +162,7 @@ pub(super) async fn migrate(session: &Session, migrations: &[&str]) -> Result<()
         };
         let version = version + 1;
         let transaction = format!(
-            "BEGIN; {begin} {migration} UPDATE schema_version SET version = {version}; COMMIT"
+            "BEGIN; SET LOCAL statement_timeout TO 0; {begin} {migration} UPDATE schema_version SET version = {version}; COMMIT"
         );
         session.client.batch_execute(&transaction).await?;
     }

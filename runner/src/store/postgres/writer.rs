@@ -63,6 +63,8 @@ pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     /// The highest position that the database knows of.
     pub(super) position: i64,
+    /// Whether the last commit could not be done: the log says it once and not for every commit.
+    pub(super) is_in_trouble: bool,
     #[cfg(feature = "crash-points")]
     pub(super) crash_at: Option<crate::store::CrashAt>,
 }
@@ -201,6 +203,7 @@ impl Writer {
     async fn serve_batch(&mut self, held: &Held, batch: Vec<Job>) -> Option<End> {
         match self.transact(held, &batch).await {
             Ok(committed) => {
+                self.is_in_trouble = false;
                 for (job, committed) in batch.into_iter().zip(committed) {
                     job.answer(Ok(committed));
                 }
@@ -221,8 +224,10 @@ impl Writer {
             }
             Err(Trouble::Statement(fault)) => {
                 let error = StoreError::from(fault);
-                let points: Vec<_> = batch.iter().map(|job| job.commit.point).collect();
-                tracing::error!(?points, %error, "a commit could not be done");
+                if !std::mem::replace(&mut self.is_in_trouble, true) {
+                    let points: Vec<_> = batch.iter().map(|job| job.commit.point).collect();
+                    tracing::error!(?points, %error, "a commit could not be done; others like it are not told of");
+                }
                 refuse(batch, &error);
                 None
             }

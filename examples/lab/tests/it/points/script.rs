@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Method;
 use runner::clock::{Clock as _, SystemClock};
 use runner::record::{Execution, InvokedBy, Status, StoredPayload};
-use runner::store::{Accept, Commit, Point, Store as _, Write};
+use runner::store::{Accept, Commit, Point, Write};
 use sdk::Payload;
 use serde_json::{Value, json};
 
@@ -326,7 +326,7 @@ impl Stage {
     /// Leaves a run of `tick` that waits for its retry, and a tick that is due at once.
     async fn owe_a_tick_during_a_run(&mut self) {
         let (store, instance) = loop {
-            let store = self.home.store();
+            let store = self.home.store().await;
             let instance = store.instances().await.unwrap().remove(0);
             if store.last_ticks(&instance.id).await.unwrap().is_empty() {
                 break (store, instance);
