@@ -13,6 +13,7 @@ mod read;
 mod row;
 mod schema;
 mod session;
+mod tls;
 mod writer;
 
 #[cfg(test)]

@@ -208,7 +208,7 @@ async fn a_database_that_cannot_be_used_is_refused_with_one_sentence() {
     for (store, words) in [
         ("postgres://user@127.0.0.1:1/nothing", "cannot be reached"),
         (absent.as_str(), "does not exist"),
-        (&format!("{url}?sslmode=require"), "sslmode"),
+        (&format!("{url}?sslmode=maybe"), "verify-full"),
         (&format!("{url}?wrong=1"), "postgres://USER"),
     ] {
         let failed = other.try_start(&["--store", store]).await.unwrap_err();

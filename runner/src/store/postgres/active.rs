@@ -124,7 +124,7 @@ impl Candidate {
         watch: &mut Watch,
     ) -> Result<Option<i64>, PostgresError> {
         if !watch.yields && lock(session).await? {
-            return self.begin(session).await.map(Some);
+            return self.begin_epoch(session).await.map(Some);
         }
         let beats = beats(session).await?;
         if watch.beats != Some(beats) {
@@ -144,7 +144,7 @@ impl Candidate {
     }
 
     /// Begins a new epoch: whoever was active before writes no more. The tables are brought to this version first.
-    async fn begin(&self, session: &Session) -> Result<i64, PostgresError> {
+    async fn begin_epoch(&self, session: &Session) -> Result<i64, PostgresError> {
         schema::migrate(session, self.migrations).await?;
         self.check_key(session).await?;
         let client = &session.client;

@@ -14,9 +14,17 @@ pub enum PostgresError {
         "the URL of the store cannot be used; write it like `postgres://USER:PASSWORD@HOST:5432/DATABASE`"
     )]
     Url(#[source] Error),
-    /// It asks for what this version does not do.
-    #[error("the URL of the store asks for `{0}`")]
-    Unsupported(String),
+    /// It asks for an encryption that there is none of.
+    #[error(
+        "`sslmode={0}` in the URL of the store is not known; use `disable`, `prefer`, `require` or `verify-full`"
+    )]
+    Mode(String),
+    /// The file of its root certificates cannot be used.
+    #[error("the file `{}`, which `sslrootcert` in the URL of the store names, cannot be read or holds no certificate", .0.display())]
+    Certificates(std::path::PathBuf),
+    /// Nothing can be encrypted.
+    #[error("connections to the database cannot be encrypted")]
+    Encryption(#[source] tokio_rustls::rustls::Error),
     /// The database cannot be reached, or lets nobody in.
     #[error(
         "the database of the store cannot be reached; start it, or correct host, port, user and password in `--store`"

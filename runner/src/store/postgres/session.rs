@@ -9,7 +9,7 @@ use std::task::Poll;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Error, NoTls, Row, Statement};
+use tokio_postgres::{Client, Error, Row, Statement};
 
 use super::address::Address;
 use super::fault::Fault;
@@ -55,11 +55,11 @@ impl<'a> Ask<'a> {
 impl Session {
     /// Connects; the connection is driven on this runtime.
     pub(super) async fn open(address: &Address, runtime: &Handle) -> Result<Self, Error> {
-        let (client, connection) = address.config.connect(NoTls).await?;
+        let (client, driver) = address.connect().await?;
         let (ending, ended) = watch::channel(());
         runtime.spawn(async move {
             let _ending = ending;
-            if let Err(fault) = connection.await {
+            if let Err(fault) = driver.await {
                 tracing::debug!(%fault, "a connection to the database has ended");
             }
         });

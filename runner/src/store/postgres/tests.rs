@@ -3,6 +3,7 @@
 mod active;
 pub(crate) mod cluster;
 mod schema;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use crate::store::{
 use crate::vault::Vault;
 
 /// Far beyond what anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn open(url: &str) -> PostgresStore {
     PostgresStore::connect(url, &PostgresOptions::default(), Vault::clear()).unwrap()

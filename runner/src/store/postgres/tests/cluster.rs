@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -13,7 +14,7 @@ use tempfile::TempDir;
 /// Serves until its standard input is closed, which the end of the test process does, however it ends. Prints a line when it is ready.
 const SERVE: &str = r#"
 "$0/postgres" -D "$1/data" -k "$1" -c listen_addresses= -c fsync="$2" -c max_connections=300 -c shared_buffers=16MB \
-    -c logging_collector=off >>"$1/log" 2>&1 </dev/null &
+    -c logging_collector=off $4 >>"$1/log" 2>&1 </dev/null &
 server=$!
 until "$0/pg_isready" -q -h "$1" -d postgres; do
     kill -0 $server 2>/dev/null || exit 1
@@ -34,6 +35,8 @@ pub(crate) struct Cluster {
     _kept: Option<TempDir>,
     running: Mutex<Option<(Child, ChildStdin)>>,
     databases: AtomicU32,
+    options: &'static str,
+    port: u16,
 }
 
 impl Cluster {
@@ -51,9 +54,22 @@ impl Cluster {
 
     /// Makes a server of its own, which can be stopped.
     pub(crate) fn own() -> Self {
+        Self::own_with(&[], "", 5432)
+    }
+
+    /// Makes a server of its own with these files among its data, these options, and this port: the name of its socket, and what it
+    /// listens on if an option says so.
+    pub(crate) fn own_with(files: &[(&str, &str)], options: &'static str, port: u16) -> Self {
         let folder = make_folder();
         initialize(folder.path());
-        let cluster = Self::at(folder.path().to_owned(), Some(folder));
+        for (name, text) in files {
+            let path = folder.path().join("data").join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            give_away(&path);
+        }
+        let mut cluster = Self::at(folder.path().to_owned(), Some(folder));
+        (cluster.options, cluster.port) = (options, port);
         cluster.start();
         cluster
     }
@@ -64,6 +80,8 @@ impl Cluster {
             _kept: kept,
             running: Mutex::new(None),
             databases: AtomicU32::new(0),
+            options: "",
+            port: 5432,
         }
     }
 
@@ -121,7 +139,8 @@ impl Cluster {
             .args(["-c", SERVE])
             .arg(binaries())
             .arg(&self.folder)
-            .args([fsync, remove])
+            .args([fsync, remove, self.options])
+            .env("PGPORT", self.port.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -187,11 +206,15 @@ fn postgres() -> (u32, u32) {
 
 fn make_folder() -> TempDir {
     let folder = tempfile::Builder::new().prefix("pg-").tempdir().unwrap();
+    give_away(folder.path());
+    folder
+}
+
+fn give_away(path: &Path) {
     if rustix::process::geteuid().is_root() {
         let (user, group) = postgres();
-        std::os::unix::fs::chown(folder.path(), Some(user), Some(group)).unwrap();
+        std::os::unix::fs::chown(path, Some(user), Some(group)).unwrap();
     }
-    folder
 }
 
 fn initialize(folder: &Path) {
