@@ -18,6 +18,8 @@ mod postgres;
 mod sealed;
 #[cfg(feature = "server")]
 mod sqlite;
+#[cfg(feature = "server")]
+mod standing;
 
 #[cfg(test)]
 mod conformance;
@@ -34,9 +36,11 @@ pub use self::layer::StoreLayer;
 pub use self::memory::MemoryStore;
 pub use self::point::Point;
 #[cfg(feature = "postgres")]
-pub use self::postgres::{PostgresError, PostgresOptions, PostgresStore, Standing};
+pub use self::postgres::{PostgresError, PostgresOptions, PostgresStore};
 #[cfg(feature = "server")]
 pub use self::sqlite::{OpenError, SqliteOptions, SqliteStore};
+#[cfg(feature = "server")]
+pub use self::standing::Standing;
 use crate::record::{
     CallerError, Execution, LogRecord, ResultType, StateEntry, StateKey, Status, StepRecord,
     StoredAnswer, StoredOutput, StoredPayload,

@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-#[cfg(feature = "postgres")]
 use tokio::sync::watch;
 
 use super::Failure;
 use super::settings_file::SettingsFile;
 #[cfg(feature = "postgres")]
-use crate::store::{PostgresError, PostgresOptions, PostgresStore, Standing};
-use crate::store::{SqliteStore, Store};
+use crate::store::{PostgresOptions, PostgresStore};
+use crate::store::{SqliteStore, Standing, Store};
 use crate::vault::Vault;
 
 /// What everything stands on.
@@ -23,7 +22,6 @@ pub(super) struct Backing {
 /// Whether this process may write. On a store of its own it always may.
 #[derive(Debug)]
 pub(super) struct Claim {
-    #[cfg(feature = "postgres")]
     standing: Option<watch::Receiver<Standing>>,
 }
 
@@ -55,10 +53,7 @@ impl Backing {
         Ok(Self {
             store: Arc::new(store.sealing_with(vault.clone())),
             vault,
-            claim: Claim {
-                #[cfg(feature = "postgres")]
-                standing: None,
-            },
+            claim: Claim { standing: None },
         })
     }
 
@@ -72,7 +67,7 @@ impl Backing {
         };
         let vault = open_vault(data)?;
         let store = PostgresStore::connect(url, &options, vault.clone())
-            .map_err(|fault| explain(&fault))?;
+            .map_err(|fault| Failure::of(&fault))?;
         Ok(Self {
             claim: Claim {
                 standing: Some(store.standing()),
@@ -95,19 +90,6 @@ fn open_vault(data: &Path) -> Result<Vault, Failure> {
     Vault::open(data).map_err(|fault| Failure(fault.to_string()))
 }
 
-#[cfg(feature = "postgres")]
-fn explain(fault: &PostgresError) -> Failure {
-    use std::error::Error as _;
-    let mut text = fault.to_string();
-    let mut cause = fault.source();
-    while let Some(deeper) = cause {
-        text = format!("{text}: {deeper}");
-        cause = deeper.source();
-    }
-    Failure(text)
-}
-
-#[cfg(feature = "postgres")]
 impl Claim {
     /// Says whether another process is active.
     pub(super) fn is_waiting(&self) -> bool {
@@ -122,7 +104,7 @@ impl Claim {
         };
         let settled = standing.wait_for(|standing| !matches!(standing, Standing::Waiting));
         match settled.await.as_deref() {
-            Ok(Standing::Over(fault)) => Err(explain(fault)),
+            Ok(Standing::Over(fault)) => Err(Failure::of(&**fault)),
             Ok(_) => Ok(()),
             Err(_) => Err(Failure("the store is closed".to_owned())),
         }
@@ -133,24 +115,9 @@ impl Claim {
         if let Some(standing) = &mut self.standing {
             let over = standing.wait_for(|standing| matches!(standing, Standing::Over(_)));
             if let Ok(Standing::Over(fault)) = over.await.as_deref() {
-                return explain(fault);
+                return Failure::of(&**fault);
             }
         }
-        std::future::pending().await
-    }
-}
-
-#[cfg(not(feature = "postgres"))]
-impl Claim {
-    pub(super) fn is_waiting(&self) -> bool {
-        false
-    }
-
-    pub(super) async fn granted(&mut self) -> Result<(), Failure> {
-        std::future::ready(Ok(())).await
-    }
-
-    pub(super) async fn lost(&mut self) -> Failure {
         std::future::pending().await
     }
 }

@@ -17,6 +17,10 @@ pub(super) struct SettingsFile {
     pub(super) settings: Settings,
     pub(super) limits: Limits,
     pub(super) store: SqliteOptions,
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "only databases are taken over")
+    )]
     /// After how long without a sign of life another process takes over a database.
     pub(super) lease: Option<Duration>,
     /// How many threads run author code.

@@ -38,7 +38,7 @@ use self::session::{Lane, Session};
 use self::writer::{Job, LIMIT, Shared, Writer};
 use super::sealed;
 use super::{
-    Commit, Committed, Cursor, ExecutionFilter, InstanceRecord, Point, Store, StoreError,
+    Commit, Committed, Cursor, ExecutionFilter, InstanceRecord, Point, Standing, Store, StoreError,
     StoreResult,
 };
 use crate::record::{
@@ -65,17 +65,6 @@ impl Default for PostgresOptions {
             crash_at: None,
         }
     }
-}
-
-/// What a process is to its database.
-#[derive(Clone, Debug)]
-pub enum Standing {
-    /// Another process is active: nothing can be written, and what is read may be old.
-    Waiting,
-    /// It is the active process.
-    Active,
-    /// It is not and will never be again; why.
-    Over(Arc<PostgresError>),
 }
 
 /// A store in a PostgreSQL database. Clones share it; the last one to go waits until everything that was asked is done.

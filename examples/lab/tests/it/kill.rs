@@ -19,7 +19,7 @@ async fn g1_g2_g3_g5_whatever_was_accepted_survives_kills_at_random_moments_unde
 /// The same on a database, whose server lives on; a little shorter.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g1_g2_g3_g5_whatever_was_accepted_survives_kills_at_random_moments_on_postgresql() {
-    let home = Home::on_database(Cluster::shared().database(), SETTINGS).await;
+    let home = Home::on(Cluster::shared(), SETTINGS).await;
     survives_kills(&home, number("LAB_KILLS", 12)).await;
 }
 

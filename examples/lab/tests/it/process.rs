@@ -17,6 +17,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
+use crate::postgres::{Cluster, copy_of};
+
 /// Far beyond every limit in these tests: whoever waits so long has found a fault.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -27,8 +29,8 @@ pub(crate) struct Home {
     data: PathBuf,
     /// What the flows leave outside; processes that follow one another write into the same file.
     effects: PathBuf,
-    /// The URL of the database, if not everything stands in the folder.
-    database: Option<String>,
+    /// A database and its server, if not everything stands in the folder.
+    database: Option<(&'static Cluster, String)>,
     /// The path of the endpoint of each flow; stable over restarts, unlike the port.
     endpoints: BTreeMap<String, String>,
 }
@@ -41,6 +43,15 @@ pub(crate) struct Server {
     pub(crate) ingress: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) token: String,
+}
+
+/// A process that is not ready yet.
+#[derive(Debug)]
+pub(crate) struct Starting {
+    child: Option<Child>,
+    log: PathBuf,
+    /// How much others had written to the log.
+    before: u64,
 }
 
 /// A server that ended before it was ready.
@@ -63,18 +74,32 @@ impl Home {
         Self::in_folder(folder, data, settings).opened().await
     }
 
-    /// Makes a home whose store is a database.
-    pub(crate) async fn on_database(url: String, settings: &str) -> Self {
+    /// Makes a home whose store is a new database of this server.
+    pub(crate) async fn on(cluster: &'static Cluster, settings: &str) -> Self {
         let mut home = Self::empty(settings);
-        home.database = Some(url);
+        home.database = Some((cluster, cluster.database()));
         home.opened().await
     }
 
     /// Makes a home on the same database and with the same keys, for a process that stands by.
     pub(crate) fn beside(&self, settings: &str) -> Self {
-        let mut beside = self.copy(settings);
+        let mut beside = self.copy_of_folder(settings);
         beside.effects.clone_from(&self.effects);
+        beside.database.clone_from(&self.database);
         beside
+    }
+
+    /// Makes a home of the same kind in which no server has been yet.
+    pub(crate) fn empty_one(&self, settings: &str) -> Self {
+        let mut empty = Self::empty(settings);
+        let cluster = self.database.as_ref().map(|(cluster, _)| *cluster);
+        empty.database = cluster.map(|cluster| (cluster, cluster.database()));
+        empty
+    }
+
+    /// Makes a home of the same kind, in which one server has been.
+    pub(crate) async fn another(&self, settings: &str) -> Self {
+        self.empty_one(settings).opened().await
     }
 
     fn in_folder(folder: TempDir, data: PathBuf, settings: &str) -> Self {
@@ -106,9 +131,16 @@ impl Home {
 
     /// Makes a home with what this one has on disk; no server may be running in it.
     pub(crate) fn copy(&self, settings: &str) -> Self {
+        let mut copy = self.copy_of_folder(settings);
+        if let Some((cluster, url)) = &self.database {
+            copy.database = Some((cluster, copy_of(cluster, url)));
+        }
+        copy
+    }
+
+    fn copy_of_folder(&self, settings: &str) -> Self {
         let mut copy = Self::empty(settings);
         copy.endpoints.clone_from(&self.endpoints);
-        copy.database.clone_from(&self.database);
         fs::create_dir(&copy.data).unwrap();
         for file in fs::read_dir(&self.data).unwrap() {
             let file = file.unwrap();
@@ -147,6 +179,11 @@ impl Home {
 
     /// Starts a server with more arguments; they win over the usual ones.
     pub(crate) async fn try_start(&self, more: &[&str]) -> Result<Server, Failed> {
+        self.begin(more).ready().await
+    }
+
+    /// Begins a process, with more arguments; they win over the usual ones.
+    pub(crate) fn begin(&self, more: &[&str]) -> Starting {
         let log = self.log_file();
         let before = fs::metadata(&log).map_or(0, |file| file.len());
         let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
@@ -159,7 +196,7 @@ impl Home {
         if !more.contains(&"--data") {
             command.arg("--data").arg(&self.data);
         }
-        if let Some(url) = self
+        if let Some((_, url)) = self
             .database
             .as_ref()
             .filter(|_| !more.contains(&"--store"))
@@ -182,13 +219,8 @@ impl Home {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(standard_error);
-        let spawned = in_background(move || ready(command.spawn().unwrap())).await;
-        spawned.map_err(|mut child| {
-            let code = child.wait().unwrap().code();
-            let mut text = fs::read_to_string(&log).unwrap();
-            text.drain(..usize::try_from(before).unwrap());
-            Failed { code, text }
-        })
+        let child = Some(command.spawn().unwrap());
+        Starting { child, log, before }
     }
 
     fn log_file(&self) -> PathBuf {
@@ -209,7 +241,7 @@ impl Home {
     /// Opens the store; no server may be running.
     pub(crate) async fn store(&self) -> Box<dyn Store> {
         let vault = Vault::open(&self.data).unwrap();
-        if let Some(url) = &self.database {
+        if let Some((_, url)) = &self.database {
             let store = PostgresStore::connect(url, &PostgresOptions::default(), vault).unwrap();
             let mut standing = store.standing();
             let is_active = standing.wait_for(|it| matches!(it, Standing::Active));
@@ -241,6 +273,42 @@ impl Home {
         let vault = Vault::open(&self.data).unwrap();
         (Some(folder), Box::new(store.sealing_with(vault)))
     }
+}
+
+impl Starting {
+    /// Waits until it says that it is ready.
+    pub(crate) async fn ready(mut self) -> Result<Server, Failed> {
+        let child = self.child.take().unwrap();
+        let started = in_background(move || ready(child)).await;
+        started.map_err(|mut child| {
+            let code = child.wait().unwrap().code();
+            let mut text = fs::read_to_string(&self.log).unwrap();
+            text.drain(..usize::try_from(self.before).unwrap());
+            Failed { code, text }
+        })
+    }
+
+    /// Sends SIGTERM, and waits for the end.
+    pub(crate) async fn stop(mut self) -> ExitStatus {
+        let mut child = self.child.take().unwrap();
+        kill_process(pid_of(&child), Signal::TERM).unwrap();
+        in_background(move || child.wait().unwrap()).await
+    }
+}
+
+/// A test that fails leaves no process behind.
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn pid_of(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap()
 }
 
 /// Waits for the line that says that the server is ready, which is the first on its standard output.
@@ -288,7 +356,7 @@ impl Server {
     }
 
     fn pid(&self) -> Pid {
-        Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
+        pid_of(&self.child)
     }
 
     /// Waits for the end; nothing but the one line may stand on standard output.

@@ -213,11 +213,13 @@ impl<'a> Conditions<'a> {
         self.sql.push_str(condition);
     }
 
-    async fn list(self, session: &Session, limit: u32) -> Answer<Vec<Execution>> {
+    async fn list(mut self, session: &Session, limit: u32) -> Answer<Vec<Execution>> {
         let sql = format!(
-            "SELECT {EXECUTION_COLUMNS} FROM execution {} ORDER BY accepted_at DESC, id DESC LIMIT {limit}",
-            self.sql
+            "SELECT {EXECUTION_COLUMNS} FROM execution {} ORDER BY accepted_at DESC, id DESC LIMIT ${}",
+            self.sql,
+            self.values.len() + 1,
         );
+        self.values.push(Box::new(i64::from(limit)));
         let values: Vec<&(dyn ToSql + Sync)> = self
             .values
             .iter()

@@ -10,13 +10,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_postgres::Row;
 
-use super::Standing;
 use super::active::{self, Candidate, Held, Watch};
 use super::apply;
 use super::facts::{self, Questions};
 use super::fault::{Fault, PostgresError};
 use super::session::{Ask, Lane, Session};
-use crate::store::{Commit, Committed, StoreError, StoreResult, Write};
+use crate::store::{Commit, Committed, Standing, StoreError, StoreResult, Write};
 
 /// At most so many commits share a transaction, so that nobody waits for a crowd.
 const BATCH_COMMITS: usize = 512;

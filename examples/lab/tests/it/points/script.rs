@@ -36,7 +36,7 @@ impl Stage {
     /// Makes what must be there before the process starts that is to die.
     pub(super) async fn prepare(point: Point, template: &Home) -> Self {
         let home = match point {
-            Point::Deploy | Point::Deployed | Point::Timetable => Home::empty(SETTINGS),
+            Point::Deploy | Point::Deployed | Point::Timetable => template.empty_one(SETTINGS),
             Point::Cancel => template.copy(ONE_AT_A_TIME),
             Point::Requeue => template.copy(NO_GRACE),
             _ => template.copy(SETTINGS),
@@ -333,7 +333,7 @@ impl Stage {
             }
             // It was made as a minute began, and the next tick is far away.
             drop(store);
-            self.home = Home::new(SETTINGS).await;
+            self.home = self.home.another(SETTINGS).await;
         };
         let now = SystemClock.now();
         let mut earlier = (*instance).clone();

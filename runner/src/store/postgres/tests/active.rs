@@ -69,7 +69,8 @@ async fn a_process_behind_which_another_epoch_began_writes_no_more() {
     let Standing::Over(fault) = standing else {
         panic!("{standing:?}");
     };
-    assert!(matches!(*fault, PostgresError::TakenOver));
+    let fault = fault.downcast_ref::<PostgresError>();
+    assert!(matches!(fault, Some(PostgresError::TakenOver)), "{fault:?}");
     assert_eq!(store.unfinished(0, 9).await.unwrap().len(), 1);
 }
 
