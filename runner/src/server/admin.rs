@@ -1,10 +1,11 @@
-//! The management API (section 3 of the operation contract): what a console, a command line and a script use.
+//! The management API (section 3 of the operation contract), which a command line and a script use, and the console, which is made of it.
 //!
 //! Every route stands in one table, `table`; the router and the OpenAPI document at `/api/openapi.json` are both made of it. What is
 //! answered has types of its own, apart from those of the rooms below, and secrets are taken out where those types are made (G10).
 
 mod access;
 mod attempts;
+mod console;
 mod content;
 mod control;
 mod deployed;
@@ -74,10 +75,11 @@ impl Admin {
     }
 }
 
-/// Returns the management API of a runner.
+/// Returns the management API of a runner, and its console.
 ///
 /// `/healthz` and `/readyz` need no token and take any `Host`, because probes come by address; everything else, `/metrics` too, needs
-/// what [`Access`] demands. Streams end when `stop` becomes true or its sender is gone.
+/// what [`Access`] demands. The console, at `/console`, asks people for the token once. Streams end when `stop` becomes true or its sender
+/// is gone.
 pub fn router(runner: Arc<Runner>, access: Access, stop: watch::Receiver<bool>) -> Router {
     let routes = table::routes();
     let integration = &runner.engine.ports.integration;
@@ -97,11 +99,13 @@ pub fn router(runner: Arc<Runner>, access: Access, stop: watch::Receiver<bool>) 
         document,
         open,
     });
-    api.fallback(no_path)
+    let api = api
+        .fallback(no_path)
         .method_not_allowed_fallback(no_method)
         .layer(DefaultBodyLimit::max(body_limit))
-        .layer(from_fn_with_state(Arc::clone(&admin), guard))
-        .with_state(admin)
+        .with_state(Arc::clone(&admin));
+    let console = console::routes(Arc::clone(&admin), api.clone());
+    api.merge(console).layer(from_fn_with_state(admin, guard))
 }
 
 async fn no_path() -> Failure {
@@ -115,14 +119,15 @@ async fn no_method() -> Failure {
 
 /// Lets through who may pass; no answer is kept by a cache or taken for something else by a browser.
 async fn guard(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
-    let checked = if admin.open.contains(request.uri().path()) {
+    let (uri, headers) = (request.uri(), request.headers());
+    let checked = if admin.open.contains(uri.path()) {
         Ok(())
+    } else if console::has(uri.path()) {
+        admin.access.check_place(uri, headers)
     } else {
         let peer = request.extensions().get::<Peer>().copied();
         let now = admin.ports().clock.now();
-        admin
-            .access
-            .check(request.uri(), request.headers(), peer, now)
+        admin.access.check(uri, headers, peer, now)
     };
     let mut response = match checked {
         Ok(()) => next.run(request).await,

@@ -145,7 +145,7 @@ async fn a_failed_execution_shows_its_retry_and_its_steps() {
 }
 
 /// Lets an execution fail in all its attempts and returns the last.
-async fn dead_letter(server: &Server, instance: &str) -> String {
+pub(crate) async fn dead_letter(server: &Server, instance: &str) -> String {
     let first = server.begin(instance, "fails").await;
     let failed = server.ended(&first).await;
     let retry = text(&failed["lineage"]["repeated_by"][0]["id"]);

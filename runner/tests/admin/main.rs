@@ -4,7 +4,11 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod caller;
+#[cfg(test)]
+mod console;
 #[cfg(test)]
 mod document;
 #[cfg(test)]

@@ -89,12 +89,27 @@ impl Access {
         peer: Option<Peer>,
         now: Timestamp,
     ) -> Result<(), Failure> {
+        self.check_place(uri, headers)?;
+        self.check_token(bearer(headers), peer, now)
+    }
+
+    /// Lets a request through whose name and origin are this server's.
+    pub(super) fn check_place(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Failure> {
         let host = self.check_host(uri, headers)?;
-        check_origin(headers, &host)?;
+        check_origin(headers, &host)
+    }
+
+    /// Lets through who shows the token, unless too many wrong ones came from this address.
+    pub(super) fn check_token(
+        &self,
+        shown: Option<&[u8]>,
+        peer: Option<Peer>,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
         if let Some(wait) = self.attempts.wait(peer, now) {
             return Err(Failure::too_many_attempts(wait));
         }
-        let Some(shown) = bearer(headers) else {
+        let Some(shown) = shown else {
             return Err(Failure::no_token());
         };
         if bool::from(digest(shown).ct_eq(&self.token)) {
