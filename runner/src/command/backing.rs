@@ -40,9 +40,11 @@ impl Backing {
             _ if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
                 Self::postgres(url, data, file)
             }
-            _ => Err(Failure(
-                "that is no store; use `--store sqlite:PATH` or `--store postgres://…`".to_owned(),
-            )),
+            // No more of it is shown: there may be a password in it.
+            _ => Err(Failure(format!(
+                "`{}` is no store; use `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`",
+                url.split(':').next().unwrap_or_default()
+            ))),
         }
     }
 

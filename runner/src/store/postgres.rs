@@ -193,16 +193,19 @@ impl PostgresStore {
     where
         R: Future<Output = Result<T, Fault>>,
     {
-        let once = || async {
-            let session = lane.session().await?;
-            let answer = tokio::time::timeout(LIMIT, read(Arc::clone(&session))).await;
+        let once = async |session: Arc<Session>| {
+            let answer = tokio::time::timeout(LIMIT, read(session)).await;
             answer.unwrap_or(Err(Fault::Silent))
         };
-        let answer = match once().await {
-            Err(fault) if fault.is_broken() => once().await,
-            answer => answer,
-        };
-        answer.map_err(StoreError::from)
+        let session = lane.session().await?;
+        match once(Arc::clone(&session)).await {
+            Err(fault) if fault.is_broken() && !matches!(fault, Fault::Silent) => {
+                // Its end may be said before it ends.
+                session.ended().await;
+                Ok(once(lane.session().await?).await?)
+            }
+            answer => Ok(answer?),
+        }
     }
 }
 

@@ -169,8 +169,7 @@ async fn g1_g4_a_paused_process_is_taken_over_and_promises_nothing_when_it_goes_
     );
 
     server.until_idle().await;
-    let lost = server.not_found(&held).await;
-    assert_eq!(lost, [] as [serde_json::Value; 0]);
+    assert_eq!(server.not_found(&held).await, [] as [serde_json::Value; 0]);
     assert!(server.stop().await.success());
     let stored = read_stored(&*next_home.store().await).await;
     let echoes = stored

@@ -24,7 +24,7 @@ const LOCK: [i32; 2] = [0x5255_4e52, 1];
 const HOLDERS: &str = "pg_locks WHERE locktype = 'advisory' AND granted AND classid = $1::int::oid AND objid = $2::int::oid \
     AND objsubid = 2 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
-/// How often a process that waits looks whether it may be active.
+/// How long a process that waits looks away at most, before it looks whether it may be active.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// What is sealed and kept, to know the key again.
@@ -45,6 +45,12 @@ pub(super) struct Candidate {
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) session: Session,
+    pub(super) hold: Hold,
+}
+
+/// What is known of the connection that writes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hold {
     pub(super) epoch: i64,
     /// The highest position that was ever given.
     pub(super) position: i64,
@@ -82,8 +88,12 @@ impl Candidate {
         mut session: Session,
         mut watch: Watch,
     ) -> Result<Held, PostgresError> {
+        // The process before this one may just be ending.
+        let mut pause = SHORTEST_PAUSE;
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(pause).await;
+            watch.silent += pause;
+            pause = (pause * 2).min(LOOK);
             if session.is_closed() {
                 match self.connect().await {
                     Ok(new) => {
@@ -98,7 +108,7 @@ impl Candidate {
                 }
             }
             match self.look(&session, &mut watch).await {
-                Ok(Some(epoch)) => return hold(session, epoch).await,
+                Ok(Some(hold)) => return Ok(Held { session, hold }),
                 Ok(None) => {}
                 Err(fault) if fault.may_pass() => {}
                 Err(fault) => return Err(fault),
@@ -113,7 +123,7 @@ impl Candidate {
     ) -> Result<Result<Held, Session>, PostgresError> {
         let taken = self.look(&session, &mut Watch::default()).await?;
         Ok(match taken {
-            Some(epoch) => Ok(hold(session, epoch).await?),
+            Some(hold) => Ok(Held { session, hold }),
             None => Err(session),
         })
     }
@@ -122,9 +132,10 @@ impl Candidate {
         &self,
         session: &Session,
         watch: &mut Watch,
-    ) -> Result<Option<i64>, PostgresError> {
+    ) -> Result<Option<Hold>, PostgresError> {
         if !watch.yields && lock(session).await? {
-            return self.begin_epoch(session).await.map(Some);
+            let epoch = self.begin_epoch(session).await?;
+            return hold(session, epoch).await.map(Some);
         }
         let beats = beats(session).await?;
         if watch.beats != Some(beats) {
@@ -134,7 +145,6 @@ impl Candidate {
             watch.silent = Duration::ZERO;
             return Ok(None);
         }
-        watch.silent += LOOK;
         if watch.silent > self.lease {
             watch.silent = Duration::ZERO;
             watch.yields = false;
@@ -176,17 +186,18 @@ impl Candidate {
         let has_lock = lock(&session).await?;
         let sql = "SELECT epoch FROM active";
         let epoch: i64 = session.client.query_one(sql, &[]).await?.try_get(0)?;
-        if epoch != lost.epoch {
+        if epoch != lost.hold.epoch {
             return Err(PostgresError::TakenOver);
         }
         if !has_lock {
             // Perhaps the database does not know yet that the old connection is dead.
             let sql = format!("SELECT pg_terminate_backend(pid) FROM {HOLDERS} AND pid = $3");
-            let ours: [&(dyn ToSql + Sync); 3] = [&LOCK[0], &LOCK[1], &lost.backend];
+            let ours: [&(dyn ToSql + Sync); 3] = [&LOCK[0], &LOCK[1], &lost.hold.backend];
             session.client.query(&sql, &ours).await?;
             return Ok(None);
         }
-        hold(session, epoch).await.map(Some)
+        let hold = hold(&session, epoch).await?;
+        Ok(Some(Held { session, hold }))
     }
 
     /// Looks whether the secrets in the database can be read; the first that is active leaves something to try.
@@ -207,7 +218,7 @@ impl Candidate {
     }
 }
 
-/// How long a process waits before it tries to come back a second time.
+/// How long it looks away at first.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Gives a sign of life; returns whether the process is still the active one.
@@ -223,16 +234,15 @@ async fn lock(session: &Session) -> Result<bool, tokio_postgres::Error> {
 }
 
 /// Makes a connection that has the lock the one that writes.
-async fn hold(session: Session, epoch: i64) -> Result<Held, PostgresError> {
-    make_durable(&session).await?;
+async fn hold(session: &Session, epoch: i64) -> Result<Hold, PostgresError> {
+    make_durable(session).await?;
     let sql =
         "SELECT pg_backend_pid(), CASE WHEN is_called THEN last_value ELSE 0 END FROM position";
     let row = session.client.query_one(sql, &[]).await?;
-    Ok(Held {
+    Ok(Hold {
         epoch,
         position: row.try_get(1)?,
         backend: row.try_get(0)?,
-        session,
     })
 }
 

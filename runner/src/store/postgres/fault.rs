@@ -30,6 +30,9 @@ pub enum PostgresError {
         "the database of the store cannot be reached; start it, or correct host, port, user and password in `--store`"
     )]
     Unreachable(#[source] Error),
+    /// The database was reached and says nothing.
+    #[error("the database of the store does not answer; see what keeps it from it")]
+    Silent,
     /// The database does not let the user do it.
     #[error(
         "the user of the store may not make its tables; let that user own the database, or make a schema `runner` for it"
@@ -82,11 +85,20 @@ impl From<Error> for PostgresError {
     }
 }
 
+impl From<Fault> for PostgresError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Database(fault) => fault.into(),
+            Fault::Silent | Fault::Damaged(_) | Fault::Closed => Self::Silent,
+        }
+    }
+}
+
 impl PostgresError {
     /// Says whether it may go by itself.
     pub(super) fn may_pass(&self) -> bool {
         match self {
-            Self::Unreachable(_) => true,
+            Self::Unreachable(_) | Self::Silent => true,
             // No room, a lock that is held, or a statement that took too long.
             Self::Refused(fault) => {
                 let code = fault.code().map_or("", SqlState::code);

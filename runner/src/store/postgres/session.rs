@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -17,6 +18,9 @@ use super::fault::Fault;
 /// What every connection begins with: only our tables are seen, and no setting of the role changes what a statement means.
 const BEGIN: &str = "SET search_path TO runner, pg_temp; SET statement_timeout TO '30s'; SET lock_timeout TO '10s'; \
     SET idle_in_transaction_session_timeout TO '10s'; SET client_min_messages TO error";
+
+/// How long it may take until a server that was reached lets somebody in.
+const OPEN_LIMIT: Duration = Duration::from_secs(10);
 
 /// A connection.
 pub(super) struct Session {
@@ -54,7 +58,12 @@ impl<'a> Ask<'a> {
 
 impl Session {
     /// Connects; the connection is driven on this runtime.
-    pub(super) async fn open(address: &Address, runtime: &Handle) -> Result<Self, Error> {
+    pub(super) async fn open(address: &Address, runtime: &Handle) -> Result<Self, Fault> {
+        let opened = tokio::time::timeout(OPEN_LIMIT, Self::open_in_any_time(address, runtime));
+        Ok(opened.await.map_err(|_| Fault::Silent)??)
+    }
+
+    async fn open_in_any_time(address: &Address, runtime: &Handle) -> Result<Self, Error> {
         let (client, driver) = address.connect().await?;
         let (ending, ended) = watch::channel(());
         runtime.spawn(async move {
@@ -153,15 +162,23 @@ impl Session {
 pub(super) struct Lane {
     address: Arc<Address>,
     runtime: Handle,
-    // Held while a connection is made: the others wait for the same one.
-    slots: Vec<tokio::sync::Mutex<Option<Arc<Session>>>>,
+    slots: Vec<Slot>,
     turn: AtomicUsize,
+}
+
+/// One connection, once it is needed.
+#[derive(Debug, Default)]
+struct Slot {
+    // Held while a connection is made: the others wait for the same one.
+    session: tokio::sync::Mutex<Option<Arc<Session>>>,
+    /// How often none could be made.
+    failures: AtomicUsize,
 }
 
 impl Lane {
     /// Makes a lane of so many connections; each is opened when it is needed.
     pub(super) fn new(address: Arc<Address>, runtime: Handle, connections: usize) -> Self {
-        let slots = std::iter::repeat_with(tokio::sync::Mutex::default);
+        let slots = std::iter::repeat_with(Slot::default);
         Self {
             address,
             runtime,
@@ -170,19 +187,32 @@ impl Lane {
         }
     }
 
-    /// Returns the connection whose turn it is.
+    /// Returns the connection whose turn it is. Who waited for one that could not be made hears of that, and does not try again.
     pub(super) async fn session(&self) -> Result<Arc<Session>, Fault> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let place = turn % self.slots.len().max(1);
-        let mut slot = self.slots.get(place).ok_or(Fault::Closed)?.lock().await;
-        if let Some(session) = slot.as_ref().filter(|session| !session.is_closed()) {
+        let slot = self.slots.get(place).ok_or(Fault::Closed)?;
+        let before = slot.failures.load(Ordering::Acquire);
+        let mut kept = slot.session.lock().await;
+        if let Some(session) = kept.as_ref().filter(|session| !session.is_closed()) {
             return Ok(Arc::clone(session));
+        }
+        if slot.failures.load(Ordering::Acquire) != before {
+            return Err(Fault::Silent);
         }
         let (address, runtime) = (Arc::clone(&self.address), self.runtime.clone());
         let opening = async move { Session::open(&address, &runtime).await };
-        let opened = self.runtime.spawn(opening).await;
-        let session = Arc::new(opened.map_err(|_| Fault::Closed)??);
-        *slot = Some(Arc::clone(&session));
-        Ok(session)
+        let opened = self.runtime.spawn(opening).await.map_err(|_| Fault::Closed);
+        match opened.flatten() {
+            Ok(session) => {
+                let session = Arc::new(session);
+                *kept = Some(Arc::clone(&session));
+                Ok(session)
+            }
+            Err(fault) => {
+                slot.failures.fetch_add(1, Ordering::AcqRel);
+                Err(fault)
+            }
+        }
     }
 }

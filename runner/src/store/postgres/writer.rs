@@ -124,19 +124,19 @@ impl Writer {
             Err(fault) => return self.end(fault).await,
         };
         tracing::info!(
-            epoch = held.epoch,
+            epoch = held.hold.epoch,
             "this process is the active one on its database"
         );
         let (shared, epoch, every) = (
             Arc::clone(&self.shared),
-            held.epoch,
+            held.hold.epoch,
             self.candidate.lease / BEATS_IN_LEASE,
         );
         self.candidate
             .runtime
             .spawn(async move { pulse(&beats, epoch, every, &shared).await });
         loop {
-            self.position = held.position;
+            self.position = held.hold.position;
             self.shared.is_in_doubt.store(false, Ordering::Release);
             self.shared.is_held.store(true, Ordering::Release);
             self.shared.standing.send_replace(Standing::Active);
@@ -286,7 +286,7 @@ impl Writer {
         let answers = session.pipeline(&asks).await?;
         let (fence, answers) = answers.split_at(asks.len().min(2));
         let epoch = fence.iter().flatten().next().map(|row| row.try_get(0));
-        if epoch.transpose()? != Some(held.epoch) {
+        if epoch.transpose()? != Some(held.hold.epoch) {
             return Err(Trouble::TakenOver);
         }
 

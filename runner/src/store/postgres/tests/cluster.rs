@@ -1,7 +1,7 @@
 //! PostgreSQL for tests: a server of its own below the folder for temporary files, on a socket and no port, gone with the test process.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -11,28 +11,27 @@ use std::sync::{Mutex, OnceLock};
 
 use tempfile::TempDir;
 
-/// Serves until its standard input is closed, which the end of the test process does, however it ends. Prints a line when it is ready.
+/// Serves until its standard input is closed, which the end of the test process does, however it ends; then its folder goes. Told to
+/// `keep`, it ends and leaves the folder. Prints a line when it is ready.
 const SERVE: &str = r#"
 "$0/postgres" -D "$1/data" -k "$1" -c listen_addresses= -c fsync="$2" -c max_connections=300 -c shared_buffers=16MB \
-    -c logging_collector=off $4 >>"$1/log" 2>&1 </dev/null &
+    -c logging_collector=off $3 >>"$1/log" 2>&1 </dev/null &
 server=$!
 until "$0/pg_isready" -q -h "$1" -d postgres; do
     kill -0 $server 2>/dev/null || exit 1
     sleep 0.05
 done
 echo ready
-read -r ignored
+read -r word
 kill -QUIT $server
 wait $server
-[ -z "$3" ] || rm -rf "$1"
+[ "$word" = keep ] || rm -rf "$1"
 "#;
 
 /// A server with databases.
 #[derive(Debug)]
 pub(crate) struct Cluster {
     folder: PathBuf,
-    /// Nothing if the server removes the folder itself.
-    _kept: Option<TempDir>,
     running: Mutex<Option<(Child, ChildStdin)>>,
     databases: AtomicU32,
     options: &'static str,
@@ -46,8 +45,8 @@ impl Cluster {
         SHARED.get_or_init(|| {
             let folder = make_folder().keep();
             initialize(&folder);
-            let cluster = Self::at(folder, None);
-            cluster.serve("off", "remove");
+            let cluster = Self::at(folder);
+            cluster.serve("off");
             cluster
         })
     }
@@ -60,24 +59,23 @@ impl Cluster {
     /// Makes a server of its own with these files among its data, these options, and this port: the name of its socket, and what it
     /// listens on if an option says so.
     pub(crate) fn own_with(files: &[(&str, &str)], options: &'static str, port: u16) -> Self {
-        let folder = make_folder();
-        initialize(folder.path());
+        let folder = make_folder().keep();
+        initialize(&folder);
         for (name, text) in files {
-            let path = folder.path().join("data").join(name);
+            let path = folder.join("data").join(name);
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
             give_away(&path);
         }
-        let mut cluster = Self::at(folder.path().to_owned(), Some(folder));
+        let mut cluster = Self::at(folder);
         (cluster.options, cluster.port) = (options, port);
         cluster.start();
         cluster
     }
 
-    fn at(folder: PathBuf, kept: Option<TempDir>) -> Self {
+    fn at(folder: PathBuf) -> Self {
         Self {
             folder,
-            _kept: kept,
             running: Mutex::new(None),
             databases: AtomicU32::new(0),
             options: "",
@@ -123,23 +121,24 @@ impl Cluster {
 
     /// Starts the server, and waits until it is ready.
     pub(crate) fn start(&self) {
-        self.serve("on", "");
+        self.serve("on");
     }
 
     /// Stops the server as a crash does: what is not synced is gone, connections break.
     pub(crate) fn crash(&self) {
         let running = self.running.lock().unwrap().take();
-        let (mut child, input) = running.expect("it runs");
+        let (mut child, mut input) = running.expect("it runs");
+        writeln!(input, "keep").unwrap();
         drop(input);
         assert!(child.wait().is_ok());
     }
 
-    fn serve(&self, fsync: &str, remove: &str) {
+    fn serve(&self, fsync: &str) {
         let mut child = as_postgres("sh", &self.folder)
             .args(["-c", SERVE])
             .arg(binaries())
             .arg(&self.folder)
-            .args([fsync, remove, self.options])
+            .args([fsync, self.options])
             .env("PGPORT", self.port.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
