@@ -59,6 +59,9 @@ pub struct DeployRequest {
     /// API keys by flow, for flows that need one before they can be deployed (W6).
     #[serde(default)]
     pub api_keys: BTreeMap<FlowKey, Vec<String>>,
+    /// The values that stand in the source for the local instance, when it is deployed because of them.
+    #[serde(skip)]
+    pub from_source: Option<ConfigValues>,
 }
 
 /// A customer, as the product that ships the integration knows it.
@@ -71,25 +74,41 @@ pub struct Customer {
     pub name: Option<String>,
 }
 
-/// The longest id of a customer, in bytes.
-const LONGEST_CUSTOMER_ID: usize = 256;
+/// The longest name, and the longest id of a customer, in bytes.
+const LONGEST_NAME: usize = 256;
 
-impl Customer {
-    /// Refuses an id that cannot be one: nobody could name it in a request, or see what it is.
-    fn check(&self) -> Result<(), DeployError> {
-        let id = self.id.as_str();
-        let fault = if id.is_empty() {
-            "is empty"
-        } else if id.trim() != id {
-            "begins or ends with a space"
-        } else if id.contains(char::is_control) {
-            "holds a control character"
-        } else if id.len() > LONGEST_CUSTOMER_ID {
-            "is longer than 256 bytes"
-        } else {
-            return Ok(());
-        };
-        Err(DeployError::CustomerId(fault))
+/// Says what is wrong with a name or an id of a customer: nobody could name it in a request or a command, or see what it is.
+fn fault_of_name(text: &str) -> Option<&'static str> {
+    if text.is_empty() {
+        Some("is empty")
+    } else if text.trim() != text {
+        Some("begins or ends with a space")
+    } else if text.contains(char::is_control) {
+        Some("holds a control character")
+    } else if text.len() > LONGEST_NAME {
+        Some("is longer than 256 bytes")
+    } else {
+        None
+    }
+}
+
+impl DeployRequest {
+    fn check_names(&self) -> Result<(), DeployError> {
+        let customer = self.customer.as_ref();
+        if let Some(fault) = customer.and_then(|it| fault_of_name(it.id.as_str())) {
+            return Err(DeployError::CustomerId(fault));
+        }
+        let of_customer = customer.and_then(|it| it.name.as_deref());
+        let names = [
+            (self.name.as_deref(), "instance"),
+            (of_customer, "customer"),
+        ];
+        for (name, of) in names {
+            if let Some(fault) = name.and_then(fault_of_name) {
+                return Err(DeployError::Name { of, fault });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -120,7 +139,7 @@ impl Deployer {
         request: DeployRequest,
     ) -> Result<DeployReport, DeployError> {
         let now = self.engine.ports.clock.now();
-        request.customer.as_ref().map_or(Ok(()), Customer::check)?;
+        request.check_names()?;
         let is_new = id.is_none();
         let id = id.unwrap_or_else(|| self.engine.ports.entropy.instance_id(now));
         let _turn = self.take_turn(&id)?;
@@ -286,6 +305,11 @@ impl Deployer {
             .unwrap_or_default();
         for (flow, given) in request.api_keys {
             self.demand_flow(&flow)?;
+            let is_key =
+                |key: &String| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
+            if !given.iter().all(is_key) {
+                return Err(DeployError::Key(flow));
+            }
             let made = given.into_iter().map(|key| ApiKey {
                 id: ports.entropy.unguessable(),
                 made_at: now,
@@ -341,7 +365,8 @@ impl Deployer {
                 .unwrap_or_default(),
             erase_at: None,
         };
-        let secrets = InstanceSecrets::deployed(values, keys, existing);
+        let mut secrets = InstanceSecrets::deployed(values, keys, existing);
+        secrets.from_source = request.from_source.or(secrets.from_source);
         Ok(Instance::new(
             id,
             facts,

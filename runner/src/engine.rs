@@ -84,6 +84,8 @@ struct Running {
     cancel: Option<oneshot::Sender<()>>,
     instance: InstanceId,
     flow: FlowKey,
+    /// The execution that called it and waits for it.
+    waiting: Option<ExecutionId>,
 }
 
 /// One cause: "run this flow with this payload".
@@ -230,7 +232,7 @@ impl Engine {
         if self.stopping.load(Ordering::Relaxed) || (draining && invocation.tick.is_some()) {
             return Err(AcceptError::Stopping);
         }
-        if !invocation.synchronous && self.lanes.waiting() >= self.ports.settings.backlog {
+        if !invocation.synchronous && !self.has_room_to_wait(&invocation.instance.id) {
             return Err(AcceptError::Backlog);
         }
         let claims = invocation.claims.clone();
@@ -310,6 +312,12 @@ impl Engine {
     /// Returns how many executions wait for their turn, and how many run.
     pub fn load(&self) -> (usize, usize) {
         (self.lanes.waiting(), *self.active.borrow())
+    }
+
+    /// Says whether nothing runs and nothing waits for its time. What has not ended then waits for somebody: behind an execution that is
+    /// out of attempts, until that is replayed or dismissed.
+    pub fn is_at_rest(&self) -> bool {
+        *self.active.borrow() == 0 && lock(&self.pending).jobs().next().is_none()
     }
 
     /// Takes a place in a lane and a position in the same moment.

@@ -119,6 +119,7 @@ pub struct Finished {
     /// How it ended.
     pub ended: Ended,
     host: Arc<ExecutionHost>,
+    time_limit: Duration,
 }
 
 impl Finished {
@@ -130,7 +131,7 @@ impl Finished {
     pub async fn state_changes(&self) -> Result<Vec<StateChange>> {
         match self.ended {
             Ended::Output(_) | Ended::NothingNew | Ended::Page(_) => {
-                self.host.state_changes().await
+                state_changes(&self.host, self.time_limit).await
             }
             _ => Ok(Vec::new()),
         }
@@ -165,7 +166,8 @@ pub async fn run(
     cancel: oneshot::Receiver<()>,
 ) -> Finished {
     let host = host(ports, dispatch, &run, Stage::Accepted);
-    let deadline = ports.clock.now() + run.time_limit;
+    let time_limit = run.time_limit;
+    let deadline = ports.clock.now() + time_limit;
     let functions = call_functions(call(ports, &run, &host), run);
     let mut task = AuthorTask::start(ports, functions, Ended::Panicked);
     let ended = tokio::select! {
@@ -175,7 +177,11 @@ pub async fn run(
         () = ports.clock.sleep_until(deadline) => Ended::TimedOut,
     };
     drop(task);
-    Finished { ended, host }
+    Finished {
+        ended,
+        host,
+        time_limit,
+    }
 }
 
 /// Runs `#[on_trigger]` of a webhook that is not accepted yet: nothing is recorded but what it returns.
@@ -208,12 +214,8 @@ pub async fn run_trigger(
         value: change.value,
         expected: change.expected,
     };
-    let state = host
-        .state_changes()
-        .await?
-        .into_iter()
-        .map(pending)
-        .collect();
+    let changes = state_changes(&host, run.time_limit).await?;
+    let state = changes.into_iter().map(pending).collect();
     Ok(Triggered {
         payload: output.payload,
         response: output.response,
@@ -230,12 +232,45 @@ async fn run_before_accept<T: Send + 'static>(
     stopped: &'static str,
     function: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
-    let task = AuthorTask::start(ports, function, |text| Err(Error::new(text).permanent()));
+    let panicked = |text| Err(Error::new(text).permanent());
+    run_author(ports, time_limit, stopped, panicked, function).await
+}
+
+/// Runs author code in a task of its own, no longer than its time limit.
+async fn run_author<T: Send + 'static>(
+    ports: &Ports,
+    time_limit: Duration,
+    stopped: &'static str,
+    panicked: impl FnOnce(String) -> Result<T> + Send + 'static,
+    function: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    let task = AuthorTask::start(ports, function, panicked);
     let deadline = ports.clock.now() + time_limit;
     clock::until(&*ports.clock, deadline, task.ended)
         .await
         .map_err(|_| Error::new(time_limit_text(time_limit)).with_status(504))?
         .map_err(|_| Error::new(stopped))?
+}
+
+/// Works out the changes of state for the commit. What merges them is author code: it may panic, or never return (E27).
+async fn state_changes(
+    host: &Arc<ExecutionHost>,
+    time_limit: Duration,
+) -> Result<Vec<StateChange>> {
+    if !host.merges_state().await {
+        return host.state_changes().await;
+    }
+    let merging = Arc::clone(host);
+    let merged = async move { merging.state_changes().await };
+    let panicked = |text| Err(Error::new(text));
+    run_author(
+        host.ports(),
+        time_limit,
+        "the run was stopped",
+        panicked,
+        merged,
+    )
+    .await
 }
 
 /// Returns the sentence for a run that took too long.

@@ -106,6 +106,9 @@ pub struct InstanceSecrets {
     /// The signing secrets that senders brought to the endpoints of flows (W41).
     #[serde(default)]
     pub brought: BTreeMap<FlowKey, String>,
+    /// Of the local instance: the values that stood in the source when it was deployed from there. Those in use may be others since.
+    #[serde(default)]
+    pub from_source: Option<ConfigValues>,
 }
 
 impl InstanceSecrets {
@@ -122,12 +125,14 @@ impl InstanceSecrets {
                 InstanceStatus::DeployFailed | InstanceStatus::Removing | InstanceStatus::Removed
             )
         };
+        let from_source = before.and_then(|before| before.secrets.from_source.clone());
         let before = before.filter(|before| !subscribes_anew(before.facts.status));
         let brought = before.map(|before| before.secrets.brought.clone());
         Self {
             values,
             keys,
             brought: brought.unwrap_or_default(),
+            from_source,
         }
     }
 }

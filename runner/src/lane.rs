@@ -131,7 +131,7 @@ impl<J> Lanes<J> {
             return (standing.position, Entry::Start);
         }
         table.lane(id, queue).waiting.insert(standing, None);
-        table.waiting += 1;
+        table.count_wait(id);
         // In an ordered lane it may stand in front of one that is on disk.
         table.settle(id);
         (standing.position, Entry::Wait)
@@ -152,7 +152,7 @@ impl<J> Lanes<J> {
         let mut table = self.table();
         let lane = table.lanes.get_mut(id);
         if lane.is_some_and(|lane| lane.waiting.remove(&standing).is_some()) {
-            table.waiting -= 1;
+            table.count_leave(id);
         }
         table.settle(id);
         table.serve()
@@ -165,7 +165,7 @@ impl<J> Lanes<J> {
         let lane = table.lanes.get_mut(id)?;
         let job = lane.waiting.get_mut(&standing)?.take()?;
         lane.waiting.remove(&standing);
-        table.waiting -= 1;
+        table.count_leave(id);
         let hold = Hold {
             position: standing.position,
             whole_flow: false,
@@ -190,7 +190,7 @@ impl<J> Lanes<J> {
     pub fn reenter(&self, id: &LaneId, queue: &Queue, standing: Standing, job: J) -> Vec<J> {
         let mut table = self.table();
         table.lane(id, queue).waiting.insert(standing, Some(job));
-        table.waiting += 1;
+        table.count_wait(id);
         table.release(id, standing.position);
         table.serve()
     }
@@ -239,6 +239,11 @@ impl<J> Lanes<J> {
     /// Returns how many wait.
     pub fn waiting(&self) -> usize {
         self.table().waiting
+    }
+
+    /// Returns how many of an instance wait.
+    pub fn waiting_of(&self, instance: &InstanceId) -> usize {
+        self.table().waiting_of(instance)
     }
 
     /// Returns how many run that were started from a lane.

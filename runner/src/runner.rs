@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sdk::Timestamp;
+use sdk::config::ConfigValues;
 use sdk::endpoint::Layout;
 use sdk::trigger::TriggerKind;
 use tokio::task::AbortHandle;
@@ -93,6 +94,9 @@ impl Runner {
         engine.recover().await?;
         let timer = Timer::new(Arc::clone(&engine));
         for instance in instances.all() {
+            if let InstanceStatus::Deploying | InstanceStatus::Removing = instance.facts.status {
+                tracing::warn!(instance = %instance.id, "its deploy or removal did not get through; deploy or remove it again");
+            }
             if instance.facts.status == InstanceStatus::Active {
                 match timer.put(&instance).await {
                     Ok(_) => {}
@@ -126,13 +130,15 @@ impl Runner {
         })
     }
 
-    /// Deploys the local instance that the integration describes, if it describes one and it is not there yet.
+    /// Deploys the local instance that the integration describes, if it describes one: when it is not there yet, and again when the
+    /// source says something else than at its last deploy from there. What an operator has changed since, its values, its name, a
+    /// pause, is let be.
     ///
     /// # Errors
     ///
     /// Its config values do not fit, or one of its deploy functions fails.
     pub async fn deploy_local(&self) -> Result<Option<Arc<Instance>>, StartError> {
-        let Some(config) = self.engine.ports.integration.local.clone() else {
+        let Some(source) = self.engine.ports.integration.local.clone() else {
             return Ok(None);
         };
         let existing = self
@@ -144,25 +150,40 @@ impl Runner {
             .min_by_key(|instance| instance.is_removed());
         let known = existing
             .as_ref()
-            .filter(|instance| self.is_current(instance));
+            .filter(|instance| self.is_let_be(instance, &source));
         if let Some(instance) = known {
             return Ok(Some(Arc::clone(instance)));
         }
-        let request = DeployRequest {
-            name: Some(LOCAL.to_owned()),
-            customer: Some(Customer {
-                id: LOCAL.into(),
+        let request = match &existing {
+            Some(instance) => DeployRequest {
+                config: was_deployed_from_other(instance, &source).then(|| source.clone()),
+                ..DeployRequest::default()
+            },
+            None => DeployRequest {
                 name: Some(LOCAL.to_owned()),
-            }),
-            config: Some(config),
-            ..DeployRequest::default()
+                customer: Some(Customer {
+                    id: LOCAL.into(),
+                    name: Some(LOCAL.to_owned()),
+                }),
+                config: Some(source.clone()),
+                ..DeployRequest::default()
+            },
         };
-        let id = existing.map(|instance| instance.id.clone());
-        let report = self
-            .deployer
-            .deploy(id, request)
-            .await
-            .map_err(StartError::Local)?;
+        let request = DeployRequest {
+            from_source: Some(source),
+            ..request
+        };
+        let id = existing.as_ref().map(|instance| instance.id.clone());
+        let keeps_values = request.config.is_none();
+        let report = match (self.deployer.deploy(id, request).await, existing) {
+            (Ok(report), _) => report,
+            // As every other instance of a version before, it stays as it is until somebody deploys it with values that fit.
+            (Err(refusal @ DeployError::Config(_)), Some(existing)) if keeps_values => {
+                tracing::warn!("the local instance is not deployed again: {refusal}");
+                return Ok(Some(existing));
+            }
+            (Err(refusal), _) => return Err(StartError::Local(refusal)),
+        };
         if let Some(failed) = report.functions.iter().find(|end| end.failed()) {
             let error = failed.error.clone().unwrap_or_default();
             return Err(StartError::LocalFunction {
@@ -173,12 +194,13 @@ impl Runner {
         Ok(Some(report.instance))
     }
 
-    /// Says whether a stored local instance fits this build: it is active, was deployed with the same values, and has an endpoint for
-    /// every flow that a webhook starts.
-    fn is_current(&self, instance: &Instance) -> bool {
+    /// Says whether a stored local instance stays as it is: it is active and fits this build, since it was deployed because of the same
+    /// values and has an endpoint for every flow that a webhook starts; or it is paused, or a deploy with other values than those of the
+    /// source did not get through: then it waits for whoever did that.
+    fn is_let_be(&self, instance: &Instance, source: &ConfigValues) -> bool {
         let integration = &self.engine.ports.integration;
         let same_version = instance.facts.version == integration.version
-            && integration.local.as_ref() == Some(&instance.secrets.values);
+            && !was_deployed_from_other(instance, source);
         let mut webhooks = integration
             .flows
             .iter()
@@ -189,11 +211,14 @@ impl Runner {
             Layout::Shared(_) => facts.shared_endpoint.is_some(),
             _ => webhooks.all(|flow| facts.endpoints.contains_key(flow.options.key)),
         };
-        matches!(
-            instance.facts.status,
-            InstanceStatus::Active | InstanceStatus::Paused
-        ) && same_version
-            && every_flow
+        match instance.facts.status {
+            InstanceStatus::Paused => true,
+            InstanceStatus::Active => same_version && every_flow,
+            InstanceStatus::Deploying | InstanceStatus::DeployFailed => {
+                same_version && instance.secrets.values != *source
+            }
+            InstanceStatus::Removing | InstanceStatus::Removed => false,
+        }
     }
 
     /// Says whether the runner takes work. The store is asked once a second at most, however often this is: to ask it is a synced
@@ -243,6 +268,12 @@ impl Runner {
             task.abort();
         }
     }
+}
+
+/// Says whether the local instance was deployed because of other values than those that stand in the source now.
+fn was_deployed_from_other(instance: &Instance, source: &ConfigValues) -> bool {
+    let secrets = &instance.secrets;
+    secrets.from_source.as_ref().unwrap_or(&secrets.values) != source
 }
 
 /// How long the answer of the store to a check of readiness holds.

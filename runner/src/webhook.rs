@@ -138,10 +138,12 @@ impl Ingress {
     }
 
     /// Refuses a request whose result could not be waited for, before `#[on_trigger]` runs for it (E50). What is free now may be taken
-    /// by the time it has run: then it is refused behind it.
+    /// by the time it has run: then it is refused behind it. So is one of a flow that finds its delivery in what the trigger makes of it:
+    /// only then it is known whether it came before, and is answered as it was (E25).
     fn check_limit(&self, invocation: &Invocation) -> Result<(), Box<Answer>> {
         let full = self.engine.full_at(&invocation.instance.id);
-        match full.filter(|_| invocation.synchronous) {
+        let refuses_now = invocation.synchronous && invocation.flow.options.dedupe.is_none();
+        match full.filter(|_| refuses_now) {
             Some(limit) => Err(Box::new(refused(&AcceptError::Concurrency(limit)))),
             None => Ok(()),
         }

@@ -1,6 +1,7 @@
 //! Config variables: what is filled in when an integration is deployed for a customer (E54).
 
 mod bounds;
+pub(crate) mod check;
 mod reader;
 mod shape;
 #[cfg(test)]

@@ -5,9 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::Timestamp;
+use crate::error::Result;
 use crate::host::{Host, LogLevel, LogLine};
 use crate::http_client::HttpClient;
 use crate::id::{CustomerId, ExecutionId, FlowKey, InstanceId};
@@ -201,8 +204,13 @@ impl<C> Context<C> {
 
     /// Runs a step: its result is recorded, and an execution that is tried again takes the recorded result instead of running it
     /// again (E20). Await it, or say first how it is retried: see [`StepCall`].
-    pub fn step<F>(&self, name: &'static str, work: F) -> StepCall<'_, F> {
-        StepCall::new(&*self.host, name, work)
+    pub fn step<'a, F, W, T>(&'a self, name: &'static str, mut work: F) -> StepCall<'a, T>
+    where
+        F: FnMut() -> W + Send + 'a,
+        W: Future<Output = Result<T>> + Send + 'a,
+        T: Serialize + DeserializeOwned + Send + 'a,
+    {
+        StepCall::new(&*self.host, name, Box::new(move || Box::pin(work())))
     }
 
     /// Returns a client for HTTP requests to other systems.

@@ -112,18 +112,21 @@ impl Error {
         self.0.retry_after
     }
 
+    /// Returns the texts of its sources, the nearest first.
+    pub(crate) fn sources(&self) -> Vec<String> {
+        let nearest = self.0.source.as_deref();
+        let nearest = nearest.map(|source| source as &dyn StdError);
+        std::iter::successors(nearest, |source: &&dyn StdError| (**source).source())
+            .map(ToString::to_string)
+            .collect()
+    }
+
     /// Returns the text with its whole chain of sources, for the log: `cannot file the order: connection refused`.
     pub fn chain(&self) -> String {
         let mut text = self.0.message.clone();
-        let mut source = self
-            .0
-            .source
-            .as_deref()
-            .map(|source| source as &dyn StdError);
-        while let Some(cause) = source {
+        for source in self.sources() {
             text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
+            text.push_str(&source);
         }
         text
     }

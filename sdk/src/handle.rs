@@ -59,9 +59,11 @@ impl<C> Context<C> {
 }
 
 /// Starts flow `F` of the instance, or calls it and waits (E5). Each call is an execution of its own that names its caller, with the
-/// queue, retries and time limit of its flow. Made by [`Context::handle`].
+/// time limit of its flow. What is started has the queue and the retries of its flow too; what is waited for runs at once and once: its
+/// failure is the caller's to try again. Made by [`Context::handle`].
 ///
-/// An execution that is tried again calls again, unless the call stands in a step that had finished.
+/// An execution that is tried again calls again, unless the call stands in a step that had finished. At most 1000 executions wait for one
+/// another; a flow that goes on for longer starts itself.
 pub struct FlowHandle<'a, F> {
     host: &'a dyn Host,
     flow: PhantomData<fn(&F)>,
@@ -89,7 +91,8 @@ impl<F: Flow> FlowHandle<'_, F> {
     ///
     /// # Errors
     ///
-    /// As for [`start`](Self::start); the flow fails, then with its text; or its result cannot be read as what it returns.
+    /// As for [`start`](Self::start); the flow fails, then with its text; its result cannot be read as what it returns; or 1000 executions
+    /// wait for one another already.
     pub async fn call<P, R, E>(&self, payload: &P) -> Result<R>
     where
         F: Takes<P> + Returns<std::result::Result<R, E>>,

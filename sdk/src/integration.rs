@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::config::{self, ConfigFaults, ConfigValues, ConfigVar, ConfigVars};
+use crate::config::{self, ConfigFault, ConfigFaults, ConfigValues, ConfigVar, ConfigVars};
 use crate::endpoint::{self, Declared, InstanceEndpoint, Layout, SharedEndpoint};
 pub use crate::flow::FlowParts;
 use crate::flow::{AnyConfig, Flow};
@@ -133,16 +133,19 @@ impl<C: ConfigVars> Integration<C> {
     pub fn build(self) -> Result<BuiltIntegration, IntegrationFaults> {
         let variables = C::variables();
         let mut faults = Vec::new();
-        check_integration(&self.name, &self.flows, &variables, &mut faults);
+        check_integration(&self.name, &self.flows, &mut faults);
+        faults.extend(config::check::faults::<C>(&variables));
         endpoint::check(&self.endpoints, &self.flows, &mut faults);
         if !faults.is_empty() {
             return Err(IntegrationFaults(faults));
         }
+        let flows: Vec<_> = self.flows.into_iter().map(Arc::new).collect();
+        let read = flows.clone();
         Ok(BuiltIntegration {
             name: self.name,
             version: self.version,
             description: self.description,
-            flows: self.flows.into_iter().map(Arc::new).collect(),
+            flows,
             layout: self
                 .endpoints
                 .into_iter()
@@ -150,8 +153,9 @@ impl<C: ConfigVars> Integration<C> {
                 .map_or(Layout::PerFlow, Declared::into_layout),
             variables,
             local: self.local.map(|config| config().encode()),
-            decode: Arc::new(|values| {
-                C::decode(values).map(|config| Arc::new(config) as AnyConfig)
+            decode: Arc::new(move |values| {
+                let config: AnyConfig = Arc::new(C::decode(values)?);
+                try_triggers(&read, &config).map(|()| config)
             }),
         })
     }
@@ -208,12 +212,24 @@ impl fmt::Display for IntegrationFaults {
 
 impl std::error::Error for IntegrationFaults {}
 
-fn check_integration(
-    name: &str,
-    flows: &[FlowParts],
-    variables: &[ConfigVar],
-    faults: &mut Vec<String>,
-) {
+/// Refuses config values from which a trigger cannot be read: better at the deploy than at each webhook and tick.
+fn try_triggers(flows: &[Arc<FlowParts>], config: &AnyConfig) -> Result<(), ConfigFaults> {
+    let fault = |flow: &Arc<FlowParts>| {
+        let panic = flow.options.trigger.try_read(&**config).err()?;
+        Some(ConfigFault {
+            variable: flow.options.key.to_owned(),
+            text: format!("is a flow whose trigger panics on these values: {panic}"),
+        })
+    };
+    let faults: Vec<_> = flows.iter().filter_map(fault).collect();
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(ConfigFaults(faults))
+    }
+}
+
+fn check_integration(name: &str, flows: &[FlowParts], faults: &mut Vec<String>) {
     if name.trim().is_empty() {
         faults.push("the integration has no name".to_owned());
     }
@@ -238,25 +254,25 @@ fn check_integration(
         ));
     }
     check_names(flows, faults);
-    for variable in variables {
-        if variables
-            .iter()
-            .filter(|other| other.name() == variable.name())
-            .count()
-            > 1
-        {
-            faults.push(format!(
-                "config variable `{}` is there twice",
-                variable.name()
-            ));
-        }
-    }
 }
 
 /// `webhook_urls` is looked up by flow name as well as by key (W5), so neither may stand for two flows.
 fn check_names(flows: &[FlowParts], faults: &mut Vec<String>) {
     for (index, flow) in flows.iter().enumerate() {
         let (key, name) = (flow.options.key, flow.options.name.as_str());
+        if name.trim().is_empty() {
+            faults.push(format!(
+                "flow `{key}`: its name is empty; leave `name` out, and its key is its name"
+            ));
+        }
+        if flows
+            .iter()
+            .take(index)
+            .any(|other| other.options.key == key)
+        {
+            // That its key is there twice is said.
+            continue;
+        }
         let clash = flows.iter().skip(index + 1).find(|other| {
             other.options.key != key
                 && (other.options.name == name

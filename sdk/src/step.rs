@@ -1,8 +1,10 @@
 //! Steps: units of work whose results are recorded (E20, E23).
 
 use std::fmt;
-use std::future::{Future, IntoFuture, poll_fn};
-use std::pin::pin;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,7 +13,8 @@ use crate::error::{Error, Result};
 use crate::host::{BoxFuture, Host, StepEnd, StepId, StepStart};
 use crate::retry::Retry;
 
-/// A step that is about to run; await it.
+/// A step that is about to run; await it. It is a future like any other, for `tokio::join!`, `select!` and `join_all` too, and begins when
+/// it is first polled.
 ///
 /// ```
 /// # use sdk::prelude::*;
@@ -24,14 +27,19 @@ use crate::retry::Retry;
 /// # }
 /// ```
 #[must_use = "a step runs when it is awaited"]
-pub struct StepCall<'a, F> {
+pub struct StepCall<'a, T> {
     host: &'a dyn Host,
     name: &'static str,
-    work: F,
     retry: Retry,
+    /// Its work, until it begins.
+    work: Option<Work<'a, T>>,
+    running: Option<BoxFuture<'a, Result<T>>>,
 }
 
-impl<F> fmt::Debug for StepCall<'_, F> {
+/// What a step does at each attempt. A type of its own, so that what holds steps over an `await` is `Send` whatever their work borrows.
+pub(crate) type Work<'a, T> = Box<dyn FnMut() -> BoxFuture<'a, Result<T>> + Send + 'a>;
+
+impl<T> fmt::Debug for StepCall<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StepCall")
             .field("name", &self.name)
@@ -40,13 +48,14 @@ impl<F> fmt::Debug for StepCall<'_, F> {
     }
 }
 
-impl<'a, F> StepCall<'a, F> {
-    pub(crate) fn new(host: &'a dyn Host, name: &'static str, work: F) -> Self {
+impl<'a, T> StepCall<'a, T> {
+    pub(crate) fn new(host: &'a dyn Host, name: &'static str, work: Work<'a, T>) -> Self {
         Self {
             host,
             name,
-            work,
             retry: Retry::never(),
+            work: Some(work),
+            running: None,
         }
     }
 
@@ -57,13 +66,12 @@ impl<'a, F> StepCall<'a, F> {
     }
 }
 
-impl<'a, F, W, T> StepCall<'a, F>
+impl<'a, T> StepCall<'a, T>
 where
-    F: FnMut() -> W + Send + 'a,
-    W: Future<Output = Result<T>> + Send + 'a,
     T: Serialize + DeserializeOwned + Send + 'a,
 {
-    /// Goes on with the error as a value when the last attempt fails, instead of failing the step (E23).
+    /// Goes on with the error as a value when the last attempt fails, instead of failing the step (E23). The error is recorded as a result
+    /// is: an execution that is tried again gets it again.
     ///
     /// # Errors
     ///
@@ -72,12 +80,20 @@ where
         let Self {
             host,
             name,
-            mut work,
             retry,
-        } = self;
+            work: Some(mut work),
+            ..
+        } = self
+        else {
+            let text = format!(
+                "step `{}` has begun; say `ignore` before it is polled",
+                self.name
+            );
+            return Err(Error::new(text).permanent());
+        };
         let step = match begin::<Ignored<T>>(host, name).await? {
             Begun::Recorded(Ignored::Ok(value)) => return Ok(Ok(value)),
-            Begun::Recorded(Ignored::Err(text)) => return Ok(Err(Error::new(text))),
+            Begun::Recorded(Ignored::Err(error)) => return Ok(Err(error.into_error())),
             Begun::Run(step) => step,
         };
         match attempt(host, &step, &retry, &mut work).await {
@@ -85,56 +101,57 @@ where
                 let kept = finish(host, step, Ignored::Ok(value), attempts).await?;
                 Ok(match kept {
                     Ignored::Ok(value) => Ok(value),
-                    Ignored::Err(text) => Err(Error::new(text)),
+                    Ignored::Err(error) => Err(error.into_error()),
                 })
             }
             (Err(error), attempts) => {
-                let kept = Ignored::<T>::Err(error.to_string());
+                let kept = Ignored::<T>::Err(IgnoredError::of(&error));
                 finish(host, step, kept, attempts).await?;
                 Ok(Err(error))
             }
         }
     }
+}
 
-    async fn run(self) -> Result<T> {
-        let Self {
-            host,
-            name,
-            mut work,
-            retry,
-        } = self;
-        let step = match begin::<T>(host, name).await? {
-            Begun::Recorded(value) => return Ok(value),
-            Begun::Run(step) => step,
-        };
-        match attempt(host, &step, &retry, &mut work).await {
-            (Ok(value), attempts) => finish(host, step, value, attempts).await,
-            (Err(error), attempts) => {
-                host.end_step(
-                    step,
-                    StepEnd::Failed {
-                        error: error.chain(),
-                        attempts,
-                    },
-                )
-                .await?;
-                Err(error)
-            }
+async fn run<T: Serialize + DeserializeOwned>(
+    host: &dyn Host,
+    name: &'static str,
+    retry: Retry,
+    mut work: Work<'_, T>,
+) -> Result<T> {
+    let step = match begin::<T>(host, name).await? {
+        Begun::Recorded(value) => return Ok(value),
+        Begun::Run(step) => step,
+    };
+    match attempt(host, &step, &retry, &mut work).await {
+        (Ok(value), attempts) => finish(host, step, value, attempts).await,
+        (Err(error), attempts) => {
+            let end = StepEnd::Failed {
+                error: error.chain(),
+                attempts,
+            };
+            host.end_step(step, end).await?;
+            Err(error)
         }
     }
 }
 
-impl<'a, F, W, T> IntoFuture for StepCall<'a, F>
+impl<'a, T> Future for StepCall<'a, T>
 where
-    F: FnMut() -> W + Send + 'a,
-    W: Future<Output = Result<T>> + Send + 'a,
     T: Serialize + DeserializeOwned + Send + 'a,
 {
     type Output = Result<T>;
-    type IntoFuture = BoxFuture<'a, Result<T>>;
 
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
+    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Result<T>> {
+        let this = self.get_mut();
+        if let Some(work) = this.work.take() {
+            let running = run(this.host, this.name, this.retry.clone(), work);
+            this.running = Some(Box::pin(running));
+        }
+        match &mut this.running {
+            Some(running) => running.as_mut().poll(task),
+            None => Poll::Pending,
+        }
     }
 }
 
@@ -143,7 +160,87 @@ where
 #[serde(rename_all = "snake_case")]
 enum Ignored<T> {
     Ok(T),
-    Err(String),
+    Err(IgnoredError),
+}
+
+/// An error as a value, with everything that the author can ask of it: whoever goes on with it again must decide alike.
+#[derive(Serialize, serde::Deserialize)]
+#[serde(untagged)]
+enum IgnoredError {
+    /// One of which nothing is known but its text.
+    Text(String),
+    Known {
+        text: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        sources: Vec<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        for_caller: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        permanent: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
+    },
+}
+
+impl IgnoredError {
+    fn of(error: &Error) -> Self {
+        let text = error.to_string();
+        let for_caller = (error.caller_text() != text).then(|| error.caller_text().to_owned());
+        let millis = |wait: Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let known = Self::Known {
+            sources: error.sources(),
+            for_caller,
+            status: error.status(),
+            permanent: error.is_permanent(),
+            retry_after_ms: error.wait().map(millis),
+            text,
+        };
+        match known {
+            Self::Known {
+                text,
+                sources,
+                for_caller: None,
+                status: None,
+                permanent: false,
+                retry_after_ms: None,
+            } if sources.is_empty() => Self::Text(text),
+            known => known,
+        }
+    }
+
+    fn into_error(self) -> Error {
+        let (text, sources, for_caller, status, permanent, retry_after_ms) = match self {
+            Self::Text(text) => return Error::new(text),
+            Self::Known {
+                text,
+                sources,
+                for_caller,
+                status,
+                permanent,
+                retry_after_ms,
+            } => (text, sources, for_caller, status, permanent, retry_after_ms),
+        };
+        let mut texts = sources.into_iter().rev().chain([text]);
+        let mut error = Error::new(texts.next().unwrap_or_default());
+        for text in texts {
+            error = error.context(text);
+        }
+        if let Some(text) = for_caller {
+            error = error.for_caller(text);
+        }
+        if let Some(status) = status {
+            error = error.with_status(status);
+        }
+        if permanent {
+            error = error.permanent();
+        }
+        match retry_after_ms {
+            Some(wait) => error.retry_after(Duration::from_millis(wait)),
+            None => error,
+        }
+    }
 }
 
 enum Begun<T> {
@@ -162,16 +259,12 @@ async fn begin<T: DeserializeOwned>(host: &dyn Host, name: &'static str) -> Resu
     }
 }
 
-async fn attempt<F, W, T>(
+async fn attempt<T>(
     host: &dyn Host,
     step: &StepId,
     retry: &Retry,
-    work: &mut F,
-) -> (Result<T>, u32)
-where
-    F: FnMut() -> W,
-    W: Future<Output = Result<T>>,
-{
+    work: &mut Work<'_, T>,
+) -> (Result<T>, u32) {
     let mut attempts = 1;
     loop {
         let error = match within(host, step, work()).await {
@@ -187,8 +280,7 @@ where
 }
 
 /// Does the work of a step; the host is told whenever it goes on, so that it knows the log lines of the step (E29).
-async fn within<W: Future>(host: &dyn Host, step: &StepId, work: W) -> W::Output {
-    let mut work = pin!(work);
+async fn within<T>(host: &dyn Host, step: &StepId, mut work: BoxFuture<'_, T>) -> T {
     poll_fn(|task| {
         host.enter_step(step);
         let polled = work.as_mut().poll(task);

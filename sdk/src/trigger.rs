@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use crate::schedule::Schedule;
@@ -46,6 +47,30 @@ pub enum WebhookTrigger {
         /// Where the verify tokens come from, for senders that ask for one; none if the author named no variable.
         tokens: SecretSource,
     },
+}
+
+impl TriggerKind {
+    /// Reads what the trigger takes from the config variables; `Err` with the text of its panic if it cannot, as when it looks for the
+    /// first item of an empty list.
+    pub(crate) fn try_read(&self, config: &(dyn Any + Send + Sync)) -> Result<(), String> {
+        let read = || match self {
+            Self::Webhook(WebhookTrigger::Signed {
+                secrets, tokens, ..
+            }) => {
+                secrets.read(config);
+                tokens.read(config);
+            }
+            Self::Schedule(source) | Self::Poll(source) => {
+                source.read(config);
+            }
+            _ => {}
+        };
+        std::panic::catch_unwind(AssertUnwindSafe(read)).map_err(|panic| {
+            let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            text.unwrap_or_else(|| "without a text".to_owned())
+        })
+    }
 }
 
 type FromConfig<T> = Arc<dyn Fn(&dyn Any) -> T + Send + Sync>;

@@ -10,6 +10,9 @@ pub enum SimulationError {
     /// The instance was not deployed, changed or removed.
     #[error(transparent)]
     Deploy(#[from] runner::deploy::DeployError),
+    /// An execution was not cancelled, replayed or dismissed.
+    #[error(transparent)]
+    Control(#[from] runner::engine::ControlError),
     /// A lifecycle function failed.
     #[error("`{function}` of flow `{flow}` failed: {error}")]
     Lifecycle {
@@ -19,6 +22,14 @@ pub enum SimulationError {
         function: &'static str,
         /// Why it failed.
         error: String,
+    },
+    /// Executions wait behind one that is out of attempts ([`Poison`](sdk::Poison)).
+    #[error(
+        "executions of flow `{flow}` wait behind one that is out of attempts, and nothing else goes on; replay or dismiss that one"
+    )]
+    Parked {
+        /// The flow of the first that waits.
+        flow: String,
     },
     /// Everything waits for something that can never happen in a simulation.
     #[error("nothing can happen any more: what was waited for does not end")]

@@ -40,7 +40,7 @@ impl World {
         {
             self.points_to(number, location.to_owned());
         }
-        let prefix = &self.runner.engine.ports.settings.header_prefix;
+        let prefix = &self.settings().header_prefix;
         let named = response.headers().get(format!("{prefix}-executionid"));
         let id = named
             .and_then(|value| value.to_str().ok())
@@ -93,7 +93,7 @@ impl World {
             .strip_prefix("/trigger/")
             .and_then(|rest| rest.split('/').next());
         let listener =
-            endpoint.and_then(|endpoint| self.runner.engine.instances.at_endpoint(endpoint));
+            endpoint.and_then(|endpoint| self.runner().engine.instances.at_endpoint(endpoint));
         let to = match listener {
             Some(Listener::Flow(instance, flow)) => {
                 Address::Flow(self.number_of(&instance.id), flow.to_string())

@@ -117,7 +117,7 @@ impl<C> SimulatedInstance<C> {
 
     /// Returns when the schedule of a flow is due next, at most `count` times.
     pub fn next_fires<F: Flow<Config = C>>(&self, count: usize) -> Vec<Timestamp> {
-        let all = self.world.runner.timer.upcoming(&self.id, count);
+        let all = self.world.runner().timer.upcoming(&self.id, count);
         let of_flow = all.into_iter().find(|(flow, _)| flow.as_str() == F::KEY);
         let ticks = of_flow.map(|(_, ticks)| ticks).unwrap_or_default();
         ticks.into_iter().map(|tick| tick.due).collect()
@@ -177,7 +177,7 @@ impl<C> SimulatedInstance<C> {
     /// The instance is being deployed or removed.
     pub async fn add_api_key<F: Flow<Config = C>>(&self) -> Result<String, SimulationError> {
         let flow = FlowKey::new(F::KEY);
-        let deployer = &self.world.runner.deployer;
+        let deployer = &self.world.runner().deployer;
         let key = deployer.add_key(&self.id, &flow).await?.key;
         self.world.did(Act::AddKey {
             instance: self.number,
@@ -187,7 +187,7 @@ impl<C> SimulatedInstance<C> {
         Ok(key)
     }
 
-    /// Closes the endpoints and stops the schedules (W7).
+    /// Closes the endpoints and stops the schedules until it is resumed or deployed again; what was due meanwhile does not run (E53, W7).
     ///
     /// # Errors
     ///
@@ -196,7 +196,7 @@ impl<C> SimulatedInstance<C> {
         self.world.did(Act::Pause {
             instance: self.number,
         });
-        self.world.runner.deployer.pause(&self.id).await?;
+        self.world.runner().deployer.pause(&self.id).await?;
         self.world.settle().await;
         Ok(())
     }
@@ -210,7 +210,7 @@ impl<C> SimulatedInstance<C> {
         self.world.did(Act::Resume {
             instance: self.number,
         });
-        self.world.runner.deployer.resume(&self.id).await?;
+        self.world.runner().deployer.resume(&self.id).await?;
         self.world.settle().await;
         Ok(())
     }
@@ -245,7 +245,7 @@ impl<C> SimulatedInstance<C> {
             keep,
             ..Removal::default()
         };
-        let (deployer, id) = (Arc::clone(&self.world.runner.deployer), self.id.clone());
+        let (deployer, id) = (Arc::clone(&self.world.runner().deployer), self.id.clone());
         let report = self
             .world
             .drive(async move { deployer.remove(&id, removal).await })
@@ -275,6 +275,10 @@ impl<C> SimulatedInstance<C> {
             .unwrap_or_default()
     }
 
+    pub(crate) fn number(&self) -> usize {
+        self.number
+    }
+
     pub(crate) fn world(&self) -> &World {
         &self.world
     }
@@ -284,7 +288,7 @@ impl<C> SimulatedInstance<C> {
         reason = "a test that names a flow of another integration fails with the reason"
     )]
     pub(crate) fn flow_options(&self, flow: &str) -> Settled {
-        let integration = &self.world.runner.engine.ports.integration;
+        let integration = &self.world.runner().engine.ports.integration;
         integration
             .flow(flow)
             .expect("a flow that `integration()` lists")
@@ -309,7 +313,7 @@ impl<C> SimulatedInstance<C> {
     )]
     pub(crate) fn instance(&self) -> Arc<Instance> {
         self.world
-            .runner
+            .runner()
             .engine
             .instances
             .find(&self.id)
@@ -347,7 +351,7 @@ impl<C: ConfigVars> SimulatedInstance<C> {
             config: Some(config),
             ..DeployRequest::default()
         };
-        let (deployer, id) = (Arc::clone(&self.world.runner.deployer), self.id.clone());
+        let (deployer, id) = (Arc::clone(&self.world.runner().deployer), self.id.clone());
         let report = self
             .world
             .drive(async move { deployer.deploy(Some(id), request).await })

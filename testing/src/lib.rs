@@ -37,6 +37,7 @@
 mod body;
 mod cassette;
 mod certified;
+mod control;
 mod error;
 mod exchange;
 pub mod fixtures;

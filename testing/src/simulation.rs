@@ -175,19 +175,36 @@ impl<C: ConfigVars> Simulation<C> {
     ///
     /// # Errors
     ///
-    /// Something is left that can never end.
+    /// Something is left that does not end by itself: it waits behind an execution that is out of attempts, which must be
+    /// [replayed](SimulatedInstance::replay) or [dismissed](SimulatedInstance::dismiss).
     pub async fn run_until_idle(&self) -> Result<(), SimulationError> {
         let world = self.world().await?;
         world.did(Act::RunUntilIdle);
         loop {
             world.settle().await;
             let unfinished = world.store().unfinished(0, 1).await.unwrap_or_default();
-            if unfinished.is_empty() {
+            let Some(first) = unfinished.first() else {
                 return Ok(());
+            };
+            if world.runner().engine.is_at_rest() {
+                let flow = first.flow.to_string();
+                return Err(SimulationError::Parked { flow });
             }
             let next = world.clock.next_deadline().ok_or(SimulationError::Stuck)?;
             world.clock.advance_to(next);
         }
+    }
+
+    /// Stops the process at once, as a crash does, for this length of time, and starts it again on the same disk: what ran is run again, and of
+    /// what fell due meanwhile runs what [`Missed`](sdk::schedule::Missed) says. Whoever sends a webhook meanwhile would find nobody there.
+    ///
+    /// # Errors
+    ///
+    /// The simulation cannot start.
+    pub async fn down_for(&self, length: Duration) -> Result<(), SimulationError> {
+        let world = self.world().await?;
+        world.did(Act::Down(length));
+        Ok(world.down_for(length).await?)
     }
 
     /// Waits for something outside the simulation that waits for the simulation, such as a client on a real socket; time moves on
@@ -258,7 +275,7 @@ impl<C: ConfigVars> Simulation<C> {
     /// The simulation cannot start.
     pub async fn instances(&self) -> Result<Vec<SimulatedInstance<C>>, SimulationError> {
         let world = self.world().await?;
-        let all = world.runner.engine.instances.all();
+        let all = world.runner().engine.instances.all();
         let there = all.iter().filter(|instance| !instance.is_removed());
         let ids = there.map(|instance| instance.id.clone());
         Ok(ids
@@ -266,13 +283,13 @@ impl<C: ConfigVars> Simulation<C> {
             .collect())
     }
 
-    /// Returns the runner inside, for what the simulation has no word for.
+    /// Returns the runner inside, for what the simulation has no word for; after [`down_for`](Self::down_for) it is another one.
     ///
     /// # Errors
     ///
     /// The simulation cannot start.
     pub async fn runner(&self) -> Result<Arc<runner::Runner>, SimulationError> {
-        Ok(Arc::clone(&self.world().await?.runner))
+        Ok(self.world().await?.runner())
     }
 
     /// Tells what happened to each instance so far, a line for each thing, the last 30 executions of each. A test that fails prints it
@@ -425,8 +442,9 @@ impl<C: ConfigVars> Deployment<'_, C> {
             api_keys: self.api_keys,
             rate_per_second: self.rate_per_second,
             concurrency: self.concurrency,
+            from_source: None,
         };
-        let deployer = Arc::clone(&world.runner.deployer);
+        let deployer = Arc::clone(&world.runner().deployer);
         let report = world
             .drive(async move { deployer.deploy(None, request).await })
             .await

@@ -236,7 +236,7 @@ impl<'a, C> Webhook<'a, C> {
     }
 
     fn header_prefix(&self) -> &str {
-        &self.world.runner.engine.ports.settings.header_prefix
+        &self.world.settings().header_prefix
     }
 
     /// Returns the request as it goes out.
@@ -297,7 +297,7 @@ impl<'a, C> Webhook<'a, C> {
         let To::Flow(instance, key) = &self.to else {
             return Vec::new();
         };
-        let layout = &self.world.runner.engine.ports.integration.layout;
+        let layout = &self.world.runner().engine.ports.integration.layout;
         let (Layout::PerInstance(routed_by) | Layout::Shared(routed_by)) = layout else {
             return Vec::new();
         };
@@ -328,7 +328,7 @@ impl<'a, C> Webhook<'a, C> {
         let endpoint = match &self.to {
             To::Flow(instance, flow) => return instance.url(flow),
             To::Instance(instance) => instance.instance().facts.endpoint.clone(),
-            To::Shared => self.world.runner.engine.instances.shared_endpoint(),
+            To::Shared => self.world.runner().engine.instances.shared_endpoint(),
         };
         let endpoint = endpoint.expect(
             "an endpoint that flows share: the integration declares one, and an instance was deployed",

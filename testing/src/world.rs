@@ -38,7 +38,9 @@ const STORY: usize = 30;
 
 /// One runner in memory.
 pub(crate) struct World {
-    pub(crate) runner: Arc<Runner>,
+    /// The runner that runs now: after the process was down it is another one.
+    runner: Mutex<Arc<Runner>>,
+    lasting: Lasting,
     pub(crate) clock: ManualClock,
     pub(crate) tasks: Tasks,
     pub(crate) outbound: RecordedOutbound,
@@ -102,31 +104,41 @@ impl Lasting {
     pub(crate) fn clock_now(&self) -> Timestamp {
         self.clock.now()
     }
-}
 
-impl World {
-    /// Starts a runner with what outlives it.
-    pub(crate) async fn start(lasting: &Lasting) -> Result<Self, runner::StartError> {
-        let tasks = Tasks::here();
-        let clock = lasting.clock.clone();
-        let outbound = lasting.outbound.for_tasks(Arc::clone(tasks.busy()));
+    /// Starts a runner and lets it find what it left unfinished.
+    async fn runner(
+        &self,
+        tasks: &Tasks,
+        outbound: &RecordedOutbound,
+    ) -> Result<Arc<Runner>, runner::StartError> {
         let ports = Ports {
-            integration: lasting.integration.clone(),
-            settings: lasting.settings.clone(),
+            integration: self.integration.clone(),
+            settings: self.settings.clone(),
             public_url: PUBLIC_URL.to_owned(),
-            clock: Arc::new(clock.clone()),
-            entropy: lasting.entropy.clone(),
+            clock: Arc::new(self.clock.clone()),
+            entropy: self.entropy.clone(),
             spawn: Arc::new(tasks.clone()),
-            store: Arc::clone(&lasting.store),
+            store: Arc::clone(&self.store),
             outbound: Arc::new(outbound.clone()),
             vault: Vault::clear(),
             tail: broadcast::Sender::new(1024),
         };
         let runner = Arc::new(Runner::start(ports).await?);
         tasks.busy().settle().await;
+        Ok(runner)
+    }
+}
+
+impl World {
+    /// Starts a runner with what outlives it.
+    pub(crate) async fn start(lasting: &Lasting) -> Result<Self, runner::StartError> {
+        let tasks = Tasks::here();
+        let outbound = lasting.outbound.for_tasks(Arc::clone(tasks.busy()));
+        let runner = lasting.runner(&tasks, &outbound).await?;
         Ok(Self {
-            runner,
-            clock,
+            runner: Mutex::new(runner),
+            clock: lasting.clock.clone(),
+            lasting: lasting.clone(),
             tasks,
             outbound,
             witness: lasting.witness.clone(),
@@ -178,9 +190,26 @@ impl World {
         self.crashed.load(Ordering::SeqCst)
     }
 
+    /// Returns the runner that runs now.
+    pub(crate) fn runner(&self) -> Arc<Runner> {
+        let runner = self.runner.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&runner)
+    }
+
+    /// Ends everything at once, lets time pass, and starts a runner on what is on the disk.
+    pub(crate) async fn down_for(&self, length: Duration) -> Result<(), runner::StartError> {
+        self.settle().await;
+        self.kill();
+        self.settle().await;
+        self.clock.advance_to(self.clock.now() + length);
+        let runner = self.lasting.runner(&self.tasks, &self.outbound).await?;
+        *self.runner.lock().unwrap_or_else(PoisonError::into_inner) = runner;
+        Ok(())
+    }
+
     /// Ends everything at once, as a crash does.
     pub(crate) fn kill(&self) {
-        self.runner.abort();
+        self.runner().abort();
         self.tasks.abort_all();
     }
 
@@ -272,7 +301,7 @@ impl World {
                 value = &mut outside => return value,
                 () = turn => {}
             }
-            if self.runner.engine.is_waited_for()
+            if self.runner().engine.is_waited_for()
                 && let Some(next) = self.clock.next_deadline()
             {
                 self.clock.advance_to(next);
@@ -282,11 +311,15 @@ impl World {
 
     /// Sends a request through the front door.
     pub(crate) async fn receive(&self, request: Request<Bytes>) -> Option<Response<Bytes>> {
-        self.drive(self.runner.ingress.receive(request)).await
+        self.drive(self.runner().ingress.receive(request)).await
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.lasting.settings
     }
 
     pub(crate) fn store(&self) -> &dyn Store {
-        &*self.runner.engine.ports.store
+        &*self.lasting.store
     }
 
     pub(crate) fn next_delivery_id(&self) -> String {

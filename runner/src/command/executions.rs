@@ -31,8 +31,11 @@ pub(super) struct ExecutionsOptions {
 /// The options of `cancel`.
 #[derive(Debug, Args)]
 pub(super) struct CancelOptions {
-    /// The id of an execution that waits or runs.
+    /// The id of an execution that waits or runs; with `--dismiss`, of a dead letter.
     execution: String,
+    /// Take a dead letter off the list in place of replaying it; what it parks or blocks goes on.
+    #[arg(long)]
+    dismiss: bool,
 }
 
 const COLUMNS: [Column; 9] = [
@@ -108,12 +111,17 @@ async fn read(
 
 impl Errand for CancelOptions {
     async fn run(self, session: &mut Session<'_>) -> Result<(), Refusal> {
-        let resource = Resource::new(["executions", &self.execution, "cancel"]);
-        let cancelled = session.client.post(&resource);
-        let cancelled = session.wait("cancelling", cancelled).await?;
+        let (what, doing) = if self.dismiss {
+            ("dismiss", "dismissing")
+        } else {
+            ("cancel", "cancelling")
+        };
+        let resource = Resource::new(["executions", &self.execution, what]);
+        let done = session.client.post(&resource);
+        let done = session.wait(doing, done).await?;
         session
             .console
-            .answer(&cancelled, |execution| table([execution], false));
+            .answer(&done, |execution| table([execution], false));
         Ok(())
     }
 }

@@ -57,7 +57,13 @@ const EXAMPLES: [(&str, &[&str]); 14] = [
             "replay --status ERROR --flow echo --since 1d",
         ],
     ),
-    ("cancel", &["cancel 0197c3d2-7f3a-7c1e-8a55-2d1f6b0e9a11"]),
+    (
+        "cancel",
+        &[
+            "cancel 0197c3d2-7f3a-7c1e-8a55-2d1f6b0e9a11",
+            "cancel 0197c3d2-7f3a-7c1e-8a55-2d1f6b0e9a11 --dismiss",
+        ],
+    ),
     ("schedules", &["schedules", "schedules local --json"]),
     (
         "state",

@@ -234,7 +234,7 @@ async fn run(
         front,
         limits,
         stopped(stopping.clone()),
-        grace,
+        grace.saturating_add(FAREWELL),
     );
     let management = serve_socket(
         sockets.admin.0,
@@ -282,21 +282,26 @@ async fn run(
     let deadline = runner.engine.ports.clock.now() + grace;
     // A closed channel means that both listeners are gone already.
     let _ = stop.send(true);
-    let drained = clock::until(&SystemClock, deadline, async {
-        (public.await, management.await)
-    })
-    .await;
-    if drained.is_err() {
-        tracing::warn!("callers were still connected when the time to stop was over");
-    }
+    let mut served = std::pin::pin!(async { (public.await, management.await) });
+    let drained = clock::until(&SystemClock, deadline, served.as_mut()).await;
     let left = deadline.since(runner.engine.ports.clock.now());
     runner.stop(left).await;
+    if drained.is_err() {
+        tracing::warn!("callers were still connected when the time to stop was over");
+        // Whoever waits for a result hears now that its run goes on at the next start.
+        if lost.is_none() {
+            let _ = served.await;
+        }
+    }
     tracing::info!("stopped");
     lost.map_or(Ok(()), Err)
 }
 
 /// How long callers get when the process may write no longer.
 const LOST_GRACE: Duration = Duration::from_secs(2);
+
+/// How long connections outlive the runs for which they wait, so that callers can be told what becomes of them.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What became of the local instance at the start.
 #[derive(Debug)]
@@ -380,10 +385,14 @@ fn threads(name: &'static str, count: Option<usize>) -> Result<Runtime, Failure>
         .map_err(|fault| Failure(format!("threads cannot be started: {fault}")))
 }
 
-/// Author code may block: a few threads more than there are processors.
+/// Author code may block, and each function that does keeps a thread from all the others: many more threads than there are processors.
+/// One that has nothing to do costs a few kilobytes.
 fn default_flow_threads() -> usize {
-    std::thread::available_parallelism().map_or(4, |count| (count.get() * 2).max(4))
+    std::thread::available_parallelism()
+        .map_or(FLOW_THREADS, |count| (count.get() * 2).max(FLOW_THREADS))
 }
+
+const FLOW_THREADS: usize = 64;
 
 fn bind(address: SocketAddr, option: &str) -> Result<Bound, Failure> {
     let failed = |fault: std::io::Error| match fault.kind() {

@@ -209,6 +209,10 @@ fn under_key(fault: &toml::de::Error) -> String {
 
 /// Says it in one line, and without the types of this program.
 fn plain(message: &str) -> String {
+    // TOML has whole numbers of 64 bits, with a sign.
+    if message.contains(" as i128") || message.contains("value was too large") {
+        return format!("a number is too large; it can be at most {}", i64::MAX);
+    }
     let mut said = message.replace('\n', " ");
     for name in ["usize", "u64", "u32"] {
         let (typed, meant) = (
@@ -298,6 +302,14 @@ mod tests {
             (
                 "json_depth = 129",
                 "`json_depth` must be at most 128".to_owned(),
+            ),
+            (
+                "running = 7\nbacklog = 99999999999999999999",
+                "line 2: a number is too large; it can be at most 9223372036854775807".to_owned(),
+            ),
+            (
+                "backlog = 18446744073709551615",
+                "line 1: a number is too large; it can be at most 9223372036854775807".to_owned(),
             ),
         ] {
             assert_eq!(parse(text).unwrap_err().0, said);

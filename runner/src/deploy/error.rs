@@ -48,9 +48,22 @@ pub enum DeployError {
     /// The state of the instance does not allow it.
     #[error("instance `{0}` is {1}")]
     WrongStatus(InstanceId, &'static str),
+    /// An API key cannot be one: no request could carry it.
+    #[error(
+        "an API key of flow `{0}` is empty, or holds something else than visible ASCII characters; give another one"
+    )]
+    Key(FlowKey),
     /// The customer's id cannot be one.
     #[error("the id of the customer {0}; give the one by which your product knows the customer")]
     CustomerId(&'static str),
+    /// The name of the instance, or of its customer, cannot be one.
+    #[error("the name of the {of} {fault}; give one by which people find it")]
+    Name {
+        /// Whose name it is.
+        of: &'static str,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
     /// It is removed, and kept until it is erased (E52).
     #[error(
         "instance `{id}` is removed and will be erased at {erase_at}; deploy it again to bring it back, or remove it with `keep_seconds` 0 to erase it now"

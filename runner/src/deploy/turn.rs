@@ -24,6 +24,13 @@ impl Deployer {
             Err(DeployError::Busy(id.clone()))
         }
     }
+
+    /// Says whether something happens to an instance now: an instance that is `Deploying` or `Removing` without it was left so by a
+    /// process that is gone, or by a removal that failed.
+    pub fn is_at_work_on(&self, id: &InstanceId) -> bool {
+        let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        busy.contains(id)
+    }
 }
 
 impl Drop for Turn<'_> {

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use sdk::host::{BoxFuture, Called};
-use sdk::id::FlowKey;
+use sdk::id::{ExecutionId, FlowKey};
 use sdk::{Error, Payload, Result};
 use tokio::sync::oneshot;
 
-use super::{AcceptError, Accepted, Engine, Invocation, Outcome};
+use super::{AcceptError, Accepted, Engine, Invocation, Outcome, lock};
 use crate::envelope::load_output;
 use crate::execution::{Caller, Dispatch};
 use crate::record::InvokedBy;
+
+/// As many executions may wait for one another, each for the one that it called: a recursion that has no end is told so.
+const DEEPEST_CALL: usize = 1000;
 
 impl Dispatch for Engine {
     fn call(
@@ -45,6 +48,13 @@ impl Engine {
             .integration
             .flow(flow.as_str())
             .ok_or_else(|| unknown_flow(&self, &flow))?;
+        if wait && self.depth_of(&caller.execution) >= DEEPEST_CALL {
+            let key = flow.options.key;
+            let text = format!(
+                "flow `{key}` is called by the last of {DEEPEST_CALL} executions that wait for one another; end the recursion, or `start` the flow instead of waiting for it"
+            );
+            return Err(Error::new(text).permanent());
+        }
         let mut invocation =
             Invocation::new(instance, Arc::clone(flow), InvokedBy::CrossFlow, payload);
         invocation.parent = Some(caller.execution);
@@ -68,6 +78,13 @@ impl Engine {
             }
             Accepted::TickTaken => Err(Error::new("the called flow was not accepted")),
         }
+    }
+
+    /// Returns how many executions wait for the end of this one, it included.
+    fn depth_of(&self, execution: &ExecutionId) -> usize {
+        let running = lock(&self.running);
+        let waiting = |id: &&ExecutionId| running.get(*id).and_then(|it| it.waiting.as_ref());
+        std::iter::successors(Some(execution), waiting).count()
     }
 
     /// Accepts in a task of its own: a run may end, or stop waiting, while what it calls is on its way to the disk.

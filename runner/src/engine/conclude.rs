@@ -16,7 +16,7 @@ use super::{Engine, Job, Outcome, lock};
 use crate::envelope::store_output;
 use crate::execution::{Ended, Finished, state_full, time_limit_text};
 use crate::lane::{Entry, Hold, LaneId, poison};
-use crate::record::{CallerError, Function, ResultType, Status, StoredOutput};
+use crate::record::{CallerError, Function, InvokedBy, ResultType, Status, StoredOutput};
 use crate::store::{Commit, Committed, Finish, Point, StateChange, StoreError, Write};
 
 /// What is to be recorded of a run that has ended.
@@ -26,6 +26,8 @@ pub(super) struct Verdict {
     pub(super) error: Option<Error>,
     pub(super) output: Option<StoredOutput>,
     pub(super) page: Option<sdk::response::Page>,
+    /// What caused the first attempt, of the retry of a page: what is cut from it is no retry.
+    pub(super) cause: Option<InvokedBy>,
 }
 
 /// What becomes of a run whose functions have returned.
@@ -61,6 +63,9 @@ impl Engine {
     /// Records the end of a run, with its changes of state; says when the functions must run again on changed state.
     pub(super) async fn conclude(self: &Arc<Self>, job: Job, finished: Finished) -> Concluded {
         let mut verdict = self.verdict(&job, &finished);
+        if verdict.page.is_some() {
+            verdict.cause = self.cause_of(&job).await;
+        }
         let mut lines = Vec::new();
         let (mut noted, mut too_large) = (false, false);
         loop {
@@ -69,7 +74,7 @@ impl Engine {
                 Ok(changes) => changes,
                 Err(_) if self.store_fails().await => continue,
                 Err(error) => {
-                    verdict = Verdict::failed(error, ResultType::Error);
+                    verdict = Verdict::failed(copy(&error, &finished), ResultType::Error);
                     Vec::new()
                 }
             };
@@ -368,6 +373,7 @@ impl Verdict {
             error: None,
             output: None,
             page: None,
+            cause: None,
         }
     }
 

@@ -1,4 +1,4 @@
-//! The limit of an instance: how many of its executions run at once (E50).
+//! The limits of an instance: how many of its executions run at once (E50), and how many wait (W33).
 
 use std::sync::Arc;
 
@@ -25,6 +25,24 @@ impl Engine {
     /// Returns how many instances are at their limit.
     pub fn at_limit(&self) -> usize {
         self.lanes.at_limit()
+    }
+
+    /// Says whether one more of an instance may wait (W33). Half of the backlog is for whoever comes first; of the other half each
+    /// instance has a share that no flood of another can take.
+    pub(super) fn has_room_to_wait(&self, instance: &InstanceId) -> bool {
+        let backlog = self.ports.settings.backlog;
+        let waiting = self.lanes.waiting();
+        let first_half = backlog / 2;
+        if waiting < first_half || waiting >= backlog {
+            return waiting < backlog;
+        }
+        match self.instances.count().saturating_sub(1) {
+            0 => true,
+            others => {
+                let share = ((backlog - first_half) / others).max(1);
+                self.lanes.waiting_of(instance) < share
+            }
+        }
     }
 
     /// Takes a place of its instance for an execution that starts at once, if it needs one.

@@ -44,7 +44,10 @@ impl Engine {
         now: Timestamp,
     ) -> FollowUp {
         let slices = match &verdict.page {
-            Some(page) => self.slices(job, page, now),
+            Some(page) => {
+                let cause = verdict.cause.unwrap_or(job.execution.invoked_by);
+                self.slices(job, page, (cause, now))
+            }
             None => Vec::new(),
         };
         // What arrives from now on comes behind them, though they are not on disk yet (G5).
@@ -95,7 +98,21 @@ impl Engine {
         })
     }
 
-    fn slices(&self, job: &Job, page: &sdk::response::Page, now: Timestamp) -> Vec<Job> {
+    /// Returns what caused the first attempt of a retry; `None` if it is none, or the first attempt is not kept any more.
+    pub(super) async fn cause_of(&self, job: &Job) -> Option<InvokedBy> {
+        let execution = &job.execution;
+        let first = execution.first.as_ref();
+        let first = first.filter(|_| execution.invoked_by == InvokedBy::Retry)?;
+        let found = self.ports.store.execution(first).await;
+        found.ok().flatten().map(|first| first.invoked_by)
+    }
+
+    fn slices(
+        &self,
+        job: &Job,
+        page: &sdk::response::Page,
+        born: (InvokedBy, Timestamp),
+    ) -> Vec<Job> {
         let size = job.flow.options.batch_size.max(1);
         let mut slices: Vec<Job> = page
             .items
@@ -110,7 +127,7 @@ impl Engine {
                     triggered: Some(TriggerEnd::PassedOn),
                     ..payload_for_slice(job)
                 };
-                self.slice(job, payload, &Body::Json(body), now)
+                self.slice(job, payload, &Body::Json(body), born)
             })
             .collect();
         if let Some(cursor) = &page.cursor {
@@ -119,18 +136,25 @@ impl Engine {
                 cursor: Some(cursor.clone()),
                 ..payload_for_slice(job)
             };
-            slices.push(self.slice(job, payload, &Body::Empty, now));
+            slices.push(self.slice(job, payload, &Body::Empty, born));
         }
         slices
     }
 
     /// Makes the execution of a slice, or of the next page. It is one of its own: it keeps its own order, and nobody waits for it.
-    fn slice(&self, job: &Job, payload: StoredPayload, body: &Body, now: Timestamp) -> Job {
+    fn slice(
+        &self,
+        job: &Job,
+        payload: StoredPayload,
+        body: &Body,
+        (cause, now): (InvokedBy, Timestamp),
+    ) -> Job {
         let id = self.ports.entropy.execution_id(now);
         let options = &job.flow.options;
         let in_turn = || job.execution.order_key.clone();
         let execution = Execution {
             id: id.clone(),
+            invoked_by: cause,
             synchronous: false,
             status: Status::Queued,
             order_key: order_key(options, body).or_else(in_turn),

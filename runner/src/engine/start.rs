@@ -42,6 +42,11 @@ impl Engine {
             cancel: Some(sender),
             instance: job.execution.instance.clone(),
             flow: job.execution.flow.clone(),
+            waiting: job
+                .execution
+                .parent
+                .clone()
+                .filter(|_| job.execution.synchronous),
         };
         lock(&self.running).insert(job.execution.id.clone(), running);
         cancel

@@ -135,7 +135,21 @@ impl ExecutionHost {
         format!("{}/{began_at}/{number}", self.served.execution)
     }
 
-    /// Returns the changes of state for the commit that ends the execution.
+    pub(super) fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// Says whether the execution wrote to the state.
+    pub(super) async fn changes_state(&self) -> bool {
+        !self.overlay.lock().await.is_empty()
+    }
+
+    /// Says whether author code has a say in what is written at the commit.
+    pub(super) async fn merges_state(&self) -> bool {
+        self.overlay.lock().await.has_merges()
+    }
+
+    /// Returns the changes of state for the commit that ends the execution; it may run author code.
     pub(super) async fn state_changes(&self) -> Result<Vec<StateChange>> {
         self.overlay
             .lock()

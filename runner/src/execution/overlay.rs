@@ -214,6 +214,17 @@ impl Overlay {
         Ok(changes)
     }
 
+    /// Says whether nothing was written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Says whether something is merged at the commit.
+    pub(super) fn has_merges(&self) -> bool {
+        let mut all = self.entries.values();
+        all.any(|pending| !pending.merges.is_empty())
+    }
+
     /// Says whether a change that was refused may be worked out again without running the function again: nothing was made from a
     /// value that has changed since.
     pub(super) fn is_only_merges(&self) -> bool {

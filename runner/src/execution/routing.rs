@@ -39,7 +39,7 @@ async fn decide(ports: &Arc<Ports>, run: &Run, host: &Arc<ExecutionHost>) -> Res
     let function = async move { on_execution.call(call, payload).await };
     let stopped = "the routing flow was stopped";
     let output = run_before_accept(ports, run.time_limit, stopped, function).await?;
-    if !host.state_changes().await?.is_empty() {
+    if host.changes_state().await {
         return Err(Error::new(
             "a routing flow keeps no state; let the flow that it names keep it",
         ));

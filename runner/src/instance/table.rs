@@ -101,6 +101,13 @@ impl Instances {
         self.table().by_id.get(id).cloned()
     }
 
+    /// Returns how many instances there are that are not removed.
+    pub fn count(&self) -> usize {
+        let table = self.table();
+        let found = table.by_id.values();
+        found.filter(|instance| !instance.is_removed()).count()
+    }
+
     /// Returns the instances that are to be erased, each with the time of it, the first one first.
     pub fn to_erase(&self) -> Vec<(Timestamp, InstanceId)> {
         let table = self.table();

@@ -11,6 +11,8 @@ pub(super) struct Share {
     pub(super) limit: usize,
     /// How many run: those of its lanes, and those that do not wait in a lane but take a place.
     pub(super) running: usize,
+    /// How many wait in its lanes.
+    pub(super) waiting: usize,
     /// Its lanes that could start one if there were a place, by the position of that one: who came first is first.
     pub(super) ready: BTreeSet<(u64, LaneId)>,
     /// Whether it stands in the line of instances that could start one.
@@ -22,6 +24,7 @@ impl Share {
         Self {
             limit,
             running: 0,
+            waiting: 0,
             ready: BTreeSet::new(),
             in_line: false,
         }
@@ -31,7 +34,13 @@ impl Share {
         self.running < self.limit
     }
 
+    /// Says whether one may start that waits in no lane. While something of the instance stands in the line for a place of the runner,
+    /// such callers leave it one of the instance: they take theirs at once, and it would find none whenever its turn comes.
+    pub(super) fn has_room_for_caller(&self) -> bool {
+        self.running.saturating_add(usize::from(self.in_line)) < self.limit
+    }
+
     pub(super) fn is_idle(&self) -> bool {
-        self.running == 0 && self.ready.is_empty() && !self.in_line
+        self.running == 0 && self.waiting == 0 && self.ready.is_empty() && !self.in_line
     }
 }

@@ -141,7 +141,7 @@ impl<J> Table<J> {
     /// Takes a place of an instance for one that waits in no lane; `Err` with the limit if it is reached.
     pub(super) fn enter_share(&mut self, instance: &InstanceId) -> Result<(), usize> {
         let share = self.share(instance);
-        if !share.has_room() {
+        if !share.has_room_for_caller() {
             return Err(share.limit);
         }
         share.running += 1;
@@ -156,11 +156,30 @@ impl<J> Table<J> {
         self.line_up(instance);
     }
 
-    /// Says whether an instance could start one more; the limit if not.
+    /// Counts one more that waits in a lane.
+    pub(super) fn count_wait(&mut self, id: &LaneId) {
+        self.waiting += 1;
+        self.share(&id.instance).waiting += 1;
+    }
+
+    /// Counts one less that waits in a lane; whoever calls this settles the lane.
+    pub(super) fn count_leave(&mut self, id: &LaneId) {
+        self.waiting = self.waiting.saturating_sub(1);
+        if let Some(share) = self.shares.get_mut(&id.instance) {
+            share.waiting = share.waiting.saturating_sub(1);
+        }
+    }
+
+    /// Returns how many of an instance wait.
+    pub(super) fn waiting_of(&self, instance: &InstanceId) -> usize {
+        self.shares.get(instance).map_or(0, |share| share.waiting)
+    }
+
+    /// Says whether an instance could start one more for a caller who waits for it; the limit if not.
     pub(super) fn full_at(&self, instance: &InstanceId) -> Option<usize> {
         let share = self.shares.get(instance);
         share
-            .filter(|share| !share.has_room())
+            .filter(|share| !share.has_room_for_caller())
             .map(|share| share.limit)
     }
 
@@ -282,7 +301,7 @@ impl<J> Table<J> {
                 lane.waiting.remove(&standing).flatten()
             });
             if let Some(job) = job {
-                self.waiting -= 1;
+                self.count_leave(&id);
                 self.count_start(&id);
                 started.push(job);
             }

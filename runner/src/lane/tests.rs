@@ -266,3 +266,42 @@ fn the_pages_of_the_run_that_has_the_turn_stand_in_front_of_the_next_run() {
     assert_eq!(lanes.end(&id, None), ["slice"]);
     assert_eq!(lanes.end(&id, None), ["next run"]);
 }
+
+/// E50: in a full runner a caller takes the place of its instance at once, and would take it again whenever it is free.
+#[test]
+fn callers_leave_the_queue_of_their_instance_a_place() {
+    let (lanes, busy, id) = (Lanes::new(1, 0), of("busy", "a"), of("i", "a"));
+    assert!(lanes.limit(&id.instance, Some(1)).is_empty());
+    assert_eq!(lanes.enter(&busy, &Queue::Parallel, at(1)), Entry::Start);
+    assert_eq!(lanes.enter_instance(&id.instance), Ok(()));
+    wait(&lanes, &id, [2]);
+    assert!(lanes.leave_instance(&id.instance).is_empty());
+    assert_eq!(lanes.full_at(&id.instance), Some(1));
+    assert_eq!(lanes.enter_instance(&id.instance), Err(1));
+    assert_eq!(lanes.end(&busy, None), [2]);
+    assert!(lanes.end(&id, None).is_empty());
+    assert_eq!(lanes.enter_instance(&id.instance), Ok(()));
+}
+
+/// W33: how many of an instance wait is known in every way in which one comes and goes.
+#[test]
+fn what_waits_is_counted_for_each_instance() {
+    let (lanes, id, other) = (Lanes::new(1, 0), of("i", "a"), of("other", "a"));
+    assert_eq!(lanes.enter(&id, &Queue::Parallel, at(1)), Entry::Start);
+    wait(&lanes, &id, 2..6);
+    wait(&lanes, &other, [6]);
+    let counts = || {
+        (
+            lanes.waiting_of(&id.instance),
+            lanes.waiting_of(&other.instance),
+        )
+    };
+    assert_eq!(counts(), (4, 1));
+    assert_eq!(lanes.take(&id, at(3)), Some(3));
+    assert!(lanes.leave(&id, at(4)).is_empty());
+    assert_eq!(counts(), (2, 1));
+    assert!(lanes.reenter(&id, &Queue::Parallel, at(3), 3).is_empty());
+    assert_eq!(lanes.end(&id, None), [2]);
+    assert_eq!(lanes.end(&id, None), [6]);
+    assert_eq!((counts(), lanes.waiting()), ((2, 0), 2));
+}

@@ -5,6 +5,7 @@
 
 mod apply;
 mod fault;
+mod named;
 mod open;
 mod prune;
 mod read;
@@ -33,6 +34,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use self::fault::store_error;
+use self::named::NamedFiles;
 pub use self::open::OpenError;
 use self::open::Place;
 use self::read::OutputData;
@@ -137,6 +139,7 @@ impl SqliteStore {
         let transactions = Arc::new(AtomicU64::new(0));
         let writer = Writer {
             db,
+            files: NamedFiles::of(&place),
             space: Space {
                 folder: place.folder.clone(),
                 reserve: place.beside("-reserve"),

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use http::Method;
-use runner::store::MemoryStore;
+use runner::instance::InstanceStatus;
+use runner::store::{Commit, MemoryStore, Point, Store as _, Write};
 use sdk::prelude::*;
 use serde_json::{Value, json};
 
@@ -208,15 +209,35 @@ async fn a_removed_instance_is_kept_until_it_is_erased() {
         .refusal(400);
 }
 
-/// E50: an id that cannot be a customer's is refused with a sentence.
+/// E50, W6: an id that cannot be a customer's, a name that nobody could read and a key that nobody could send are refused with a sentence.
 #[tokio::test]
-async fn an_impossible_customer_is_422() {
+async fn an_impossible_customer_name_or_key_is_422() {
     let server = server().await;
     for id in ["", " acme", "a\u{7}"] {
         let mut deploy = deploy_body("none");
         deploy["customer"]["id"] = json!(id);
         let refusal = server.post("/api/instances", deploy).await.refusal(422);
         assert!(refusal.starts_with("the id of the customer "), "{refusal}");
+    }
+    for (name, of) in [("/name", "instance"), ("/customer/name", "customer")] {
+        for impossible in ["", " Acme", "a\u{7}", &"n".repeat(257)] {
+            let mut deploy = deploy_body("none");
+            deploy["name"] = json!("Acme");
+            deploy["customer"]["name"] = json!("Acme");
+            *deploy.pointer_mut(name).unwrap() = json!(impossible);
+            let refusal = server.post("/api/instances", deploy).await.refusal(422);
+            let text = format!("the name of the {of} ");
+            assert!(refusal.starts_with(&text), "{refusal}");
+        }
+    }
+    for key in ["", "two words", "clé"] {
+        let mut deploy = deploy_body("none");
+        deploy["api_keys"] = json!({"unsteady": ["k-1", key]});
+        let refusal = server.post("/api/instances", deploy).await.refusal(422);
+        assert!(
+            refusal.starts_with("an API key of flow `unsteady`"),
+            "{refusal}"
+        );
     }
     let mut deploy = deploy_body("none");
     let path = format!("/api/instances/{}", server.deploy().await);
@@ -225,4 +246,33 @@ async fn an_impossible_customer_is_422() {
         .call(Method::PUT, &path, Some(deploy))
         .await
         .refusal(422);
+}
+
+/// E51: an instance that waits for somebody says so, and what is to be done; the store is the one that another process has left.
+#[tokio::test]
+async fn a_deploy_that_was_cut_off_is_told_and_not_called_one_that_goes_on() {
+    let store = MemoryStore::new();
+    let integration = || Integration::new("unsteady").flow::<Unsteady>();
+    let server = Server::of(integration(), Arc::new(store.clone())).await;
+    let id = server.deploy().await;
+    let path = format!("/api/instances/{id}");
+    let first_warning = |shown: &Value| text(&shown["warnings"][0]);
+    let shown = server.get(&path).await.expect(200);
+    assert!(!first_warning(&shown).contains("deploy"), "{shown}");
+    let mut record = (*store.instances().await.unwrap().remove(0)).clone();
+    record.open["status"] = serde_json::to_value(InstanceStatus::Deploying).unwrap();
+    let put = vec![Write::PutInstance(Arc::new(record))];
+    store.commit(Commit::new(Point::Deploy, put)).await.unwrap();
+
+    let server = Server::of(integration(), Arc::new(store)).await;
+    let shown = server.get(&path).await.expect(200);
+    assert_eq!(shown["status"], "DEPLOYING");
+    assert!(first_warning(&shown).contains("cut off by the end of the process"));
+    let test = format!("{path}/flows/unsteady/test");
+    let refusal = server.post(&test, json!({})).await.refusal(409);
+    assert!(refusal.contains("deploy it again"), "{refusal}");
+
+    let (path, _) = failed(&server).await;
+    let shown = server.get(&path).await.expect(200);
+    assert!(first_warning(&shown).contains("its last deploy failed"));
 }

@@ -129,3 +129,26 @@ async fn each_parameter_that_is_described_is_known_and_no_other() {
         assert!(unknown.refusal(400).contains("unknown field `colour`"));
     }
 }
+
+/// A client that is made from the document must not ask for what may be left out.
+#[tokio::test]
+async fn no_parameter_of_a_query_must_be_given() {
+    let server = Server::start().await;
+    for (path, method, operation) in server.document().operations() {
+        for known in operation["parameters"].as_array().into_iter().flatten() {
+            let must = known["required"] == true;
+            let named = &known["name"];
+            // Which key is deleted is the one thing without which nothing is meant.
+            let is_the_key = method == Method::DELETE && path.ends_with("/keys");
+            assert!(
+                known["in"] == "path" || is_the_key || !must,
+                "{method} {path}: {named}"
+            );
+        }
+    }
+    let bulk = server
+        .document()
+        .0
+        .pointer("/components/schemas/BulkReplay");
+    assert!(bulk.unwrap().get("required").is_none(), "{bulk:?}");
+}

@@ -59,11 +59,17 @@ plain! {
     String, json!({"type": "string"}), "must be a text";
     bool, json!({"type": "boolean"}), "must be `true` or `false`";
     f64, json!({"type": "number"}), "must be a number";
+    f32, json!({"type": "number"}), "must be a number";
     i64, json!({"type": "integer"}), "must be a whole number";
+    isize, json!({"type": "integer"}), "must be a whole number";
     i32, json!({"type": "integer", "minimum": i32::MIN, "maximum": i32::MAX}), "must be a whole number of 32 bits";
+    i16, json!({"type": "integer", "minimum": i16::MIN, "maximum": i16::MAX}), "must be a whole number from -32768 to 32767";
+    i8, json!({"type": "integer", "minimum": i8::MIN, "maximum": i8::MAX}), "must be a whole number from -128 to 127";
     u64, json!({"type": "integer", "minimum": 0}), "must be a whole number, zero or more";
+    usize, json!({"type": "integer", "minimum": 0}), "must be a whole number, zero or more";
     u32, json!({"type": "integer", "minimum": 0, "maximum": u32::MAX}), "must be a whole number of 32 bits, zero or more";
     u16, json!({"type": "integer", "minimum": 0, "maximum": u16::MAX}), "must be a whole number from 0 to 65535";
+    u8, json!({"type": "integer", "minimum": 0, "maximum": u8::MAX}), "must be a whole number from 0 to 255";
     Timestamp, json!({"type": "string", "format": "date-time"}), "must be a point in time such as `2026-03-27T16:50:00Z`";
 }
 

@@ -90,7 +90,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
             &["world"],
             &["exchange", "state"],
             &["instance"],
-            &["webhook"],
+            &["control", "webhook"],
             // A simulation begins webhooks to the endpoint that all customers share.
             &["simulation"],
             &["sweep"],

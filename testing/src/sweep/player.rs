@@ -16,7 +16,7 @@ use super::crash_store::{CrashStore, Side};
 use super::failure::Failures;
 use crate::error::SimulationError;
 use crate::instance::check_lifecycle;
-use crate::script::{Act, Address};
+use crate::script::{Act, Address, Deed, Which};
 use crate::simulation::Simulation;
 use crate::world::{Lasting, World};
 
@@ -106,6 +106,7 @@ impl Player {
                     rate_per_second: *rate_per_second,
                     concurrency: *concurrency,
                     api_keys: api_keys.clone(),
+                    from_source: None,
                 };
                 self.deploy(request).await
             }
@@ -121,6 +122,11 @@ impl Player {
                 key,
             } => self.add_key(*instance, flow, key).await,
             Act::Send { to, request } => self.send(to, request).await,
+            Act::Control {
+                instance,
+                which,
+                deed,
+            } => self.control(*instance, which, *deed).await,
             Act::Advance(length) => {
                 let target = self.lasting.clock_now() + *length;
                 loop {
@@ -132,18 +138,26 @@ impl Player {
                     }
                 }
             }
+            Act::Down(length) => {
+                let started = self.world.down_for(*length).await;
+                // It may die again while it starts.
+                if self.restart_if_crashed().await? {
+                    return Ok(());
+                }
+                Ok(started?)
+            }
             Act::RunUntilIdle => self.run_until_idle().await,
         }
     }
 
     async fn deploy(&mut self, request: DeployRequest) -> Result<(), SimulationError> {
         loop {
-            let known = self.world.runner.engine.instances.all().into_iter();
+            let known = self.world.runner().engine.instances.all().into_iter();
             let begun = known
                 .map(|instance| instance.id.clone())
                 .find(|id| !self.instances.contains(id));
             let request = request.clone();
-            let deployer = Arc::clone(&self.world.runner.deployer);
+            let deployer = Arc::clone(&self.world.runner().deployer);
             if let Ended::Done(report) = self
                 .drive(async move { deployer.deploy(begun, request).await })
                 .await?
@@ -169,7 +183,7 @@ impl Player {
                 config: Some(config.clone()),
                 ..DeployRequest::default()
             };
-            let (deployer, id) = (Arc::clone(&self.world.runner.deployer), id.clone());
+            let (deployer, id) = (Arc::clone(&self.world.runner().deployer), id.clone());
             if let Ended::Done(report) = self
                 .drive(async move { deployer.deploy(Some(id), request).await })
                 .await?
@@ -192,16 +206,16 @@ impl Player {
             keep,
             ..Removal::default()
         };
-        let was_there = self.world.runner.engine.instances.get(&id).is_some();
+        let was_there = self.world.runner().engine.instances.get(&id).is_some();
         loop {
-            let all = &self.world.runner.engine.instances;
+            let all = &self.world.runner().engine.instances;
             let is_there = all.get(&id).is_some();
             if all.find(&id).is_none() || (was_there && !is_there) {
                 // It was done, and nobody was told.
                 self.lifecycle.push(Ok(()));
                 return Ok(());
             }
-            let (deployer, id) = (Arc::clone(&self.world.runner.deployer), id.clone());
+            let (deployer, id) = (Arc::clone(&self.world.runner().deployer), id.clone());
             if let Ended::Done(report) = self
                 .drive(async move { deployer.remove(&id, removal).await })
                 .await?
@@ -222,7 +236,7 @@ impl Player {
             return Ok(());
         };
         loop {
-            let deployer = Arc::clone(&self.world.runner.deployer);
+            let deployer = Arc::clone(&self.world.runner().deployer);
             let (id, flow) = (id.clone(), flow.clone());
             // After a crash there may be one that nobody was told of.
             if let Ended::Done(made) = self
@@ -241,7 +255,7 @@ impl Player {
             return Ok(());
         };
         loop {
-            let (deployer, id) = (Arc::clone(&self.world.runner.deployer), id.clone());
+            let (deployer, id) = (Arc::clone(&self.world.runner().deployer), id.clone());
             let change = async move {
                 if open {
                     deployer.resume(&id).await
@@ -256,18 +270,43 @@ impl Player {
         }
     }
 
+    async fn control(
+        &mut self,
+        number: usize,
+        which: &Which,
+        deed: Deed,
+    ) -> Result<(), SimulationError> {
+        let Some(instance) = self.instances.get(number) else {
+            return Ok(());
+        };
+        let found = which.find(&*self.store, instance).await;
+        let Some(id) = found.unwrap_or_default() else {
+            return Ok(());
+        };
+        let before = self.count(InvokedBy::Replay).await;
+        loop {
+            let (runner, id) = (self.world.runner(), id.clone());
+            // After a crash it may have been done already: then it is refused.
+            let done = self.drive(async move { deed.of(&runner, &id).await });
+            let is_done = matches!(done.await?, Ended::Done(_));
+            if is_done || self.count(InvokedBy::Replay).await > before {
+                return Ok(());
+            }
+        }
+    }
+
     async fn send(
         &mut self,
         to: &Address,
         request: &Request<Bytes>,
     ) -> Result<(), SimulationError> {
-        let before = self.accepted().await;
+        let before = self.count(InvokedBy::Webhook).await;
         loop {
             let Some(request) = self.readdress(to, request) else {
                 self.answers.push(Answer::default());
                 return Ok(());
             };
-            let answer = self.world.runner.ingress.receive(request);
+            let answer = self.world.runner().ingress.receive(request);
             if let Ended::Done(answer) = self.drive(answer).await? {
                 let location = answer.headers().get(http::header::LOCATION);
                 self.answers.push(Answer {
@@ -278,22 +317,22 @@ impl Player {
                 });
                 return Ok(());
             }
-            if self.accepted().await > before {
+            if self.count(InvokedBy::Webhook).await > before {
                 self.answers.push(Answer::default());
                 return Ok(());
             }
         }
     }
 
-    /// How many webhooks were accepted.
-    async fn accepted(&self) -> usize {
+    /// How many executions of this cause were accepted.
+    async fn count(&self, cause: InvokedBy) -> usize {
         let all = self
             .store
             .executions(&ExecutionFilter::default(), None, u32::MAX)
             .await
             .unwrap_or_default();
         all.iter()
-            .filter(|execution| execution.invoked_by == InvokedBy::Webhook)
+            .filter(|execution| execution.invoked_by == cause)
             .count()
     }
 
@@ -307,7 +346,7 @@ impl Player {
                 *value = own;
             }
         }
-        let all = &self.world.runner.engine.instances;
+        let all = &self.world.runner().engine.instances;
         let instance = |number: &usize| all.get(self.instances.get(*number)?);
         let endpoint = match to {
             Address::AsItSays => return Some(request),
@@ -344,13 +383,9 @@ impl Player {
             if self.restart_if_crashed().await? {
                 continue;
             }
-            if self
-                .store
-                .unfinished(0, 1)
-                .await
-                .unwrap_or_default()
-                .is_empty()
-            {
+            let unfinished = self.store.unfinished(0, 1).await.unwrap_or_default();
+            // What waits behind an execution that is out of attempts waits for the test.
+            if unfinished.is_empty() || self.world.runner().engine.is_at_rest() {
                 return Ok(());
             }
             let next = self

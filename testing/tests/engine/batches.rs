@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use runner::engine::ReplayFrom;
+use runner::record::InvokedBy;
 use runner::record::ResultType;
 use runner::store::{ExecutionFilter, Store as _};
 use sdk::id::ExecutionId;
@@ -291,4 +292,45 @@ async fn a_queued_run_waits_for_all_pages_of_the_one_before_it() {
     // Three pages, five slices and a retry.
     let of_first = runs.iter().filter(|root| **root == in_a_row[0]);
     assert_eq!(of_first.count(), 9);
+}
+
+struct Stumbles;
+
+#[flow(key = "stumbles", retry = Retry::times(2).every(minutes(10)).unique_by("/id"))]
+impl Stumbles {
+    #[on_trigger]
+    async fn fetch(context: &Context, payload: Payload) -> sdk::Result<TriggerOutput> {
+        let number = payload.cursor.as_ref().and_then(Value::as_u64).unwrap_or(0);
+        if context.attempt() == 1 && number == 1 {
+            return Err(Error::new("the second page is late").retry_after(minutes(1)));
+        }
+        let items = [json!({"id": "a", "number": number})];
+        TriggerOutput::page(&items, (number < 1).then_some(&(number + 1)))
+    }
+
+    #[on_execution]
+    async fn file(_context: &Context, item: Value) -> sdk::Result<Value> {
+        match item["number"].as_u64() {
+            Some(0) => Err(Error::new("not yet")),
+            _ => Ok(item),
+        }
+    }
+}
+
+/// E6, E21, E22: what is cut from a page whose trigger was tried again is no retry: it names what caused the first attempt, and the waiting
+/// retry of what is older gives way to it.
+#[tokio::test]
+async fn what_a_retried_page_is_cut_into_is_no_retry() -> Result {
+    let lab = Simulation::of(Integration::<()>::new("i").flow::<Stumbles>());
+    let instance = lab.deploy(()).await?;
+    instance.webhook::<Stumbles>().json("go").send().await;
+    lab.run_until_idle().await?;
+    let runs = instance.executions::<Stumbles>().await;
+    let last = runs.iter().find(|run| !run.output.is_null());
+    let last = last.ok_or("the item of the second page")?;
+    assert_eq!((last.invoked_by, last.attempt), (InvokedBy::Webhook, 1));
+    let retries = runs.iter().filter(|run| run.error.is_none());
+    let given_way = retries.filter(|run| run.canceled_by.as_ref() == Some(&last.id));
+    assert_eq!(given_way.count(), 1, "{runs:#?}");
+    Ok(())
 }

@@ -239,3 +239,36 @@ async fn an_unknown_flow_is_an_error_that_names_those_there_are() -> Result {
     );
     Ok(())
 }
+
+struct Descends;
+
+#[flow(key = "descends")]
+impl Descends {
+    #[on_execution]
+    async fn run(context: &Context, steps: Option<u32>) -> sdk::Result<u32> {
+        if steps == Some(0) {
+            return Ok(0);
+        }
+        let left = steps.map(|steps| steps - 1);
+        Ok(context.handle::<Self>().call(&left).await? + 1)
+    }
+}
+
+/// E5: a flow may call itself, a thousand deep; a recursion that has no end is told so instead of filling the memory.
+#[tokio::test]
+async fn a_recursion_without_an_end_is_an_error() -> Result {
+    let lab = Simulation::of(Integration::<()>::new("i").flow::<Descends>());
+    let instance = lab.deploy(()).await?;
+    let report = instance.webhook::<Descends>().json(999).send().await;
+    assert_eq!(report.execution().assert_completed().output, 999);
+
+    let report = instance
+        .webhook::<Descends>()
+        .json(Value::Null)
+        .send()
+        .await;
+    report.execution().assert_failed(
+        "flow `descends` is called by the last of 1000 executions that wait for one another; end the recursion, or `start` the flow instead of waiting for it",
+    );
+    Ok(())
+}

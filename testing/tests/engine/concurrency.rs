@@ -72,6 +72,23 @@ impl Guarded {
     }
 }
 
+struct Unpacks;
+
+#[flow(key = "unpacks", respond = Respond::Directly, dedupe = Dedupe::by("/id"))]
+impl Unpacks {
+    #[on_trigger]
+    async fn unpack(_context: &Context, payload: Payload) -> Result<Payload> {
+        let inner = payload.data()["inner"].clone();
+        Ok(payload.with_body(inner))
+    }
+
+    #[on_execution]
+    async fn run(context: &Context) -> Result<u32> {
+        context.sleep(seconds(5)).await;
+        Ok(7)
+    }
+}
+
 struct Parent;
 
 #[flow(key = "parent")]
@@ -95,6 +112,7 @@ fn lasting(concurrency: u32) -> Lasting {
         .flow::<Ticks>()
         .flow::<Waited>()
         .flow::<Guarded>()
+        .flow::<Unpacks>()
         .flow::<Parent>();
     let settings = Settings {
         instance_concurrency: concurrency,
@@ -281,5 +299,61 @@ async fn a_call_runs_in_the_place_of_its_caller() {
     assert_eq!(
         post(&world, &acme, "waited", json!({"id": 9})).await,
         Some(429)
+    );
+}
+
+/// E25, E50: a trigger may make the delivery known by which it is recognized; one that came before is answered as it was, at the limit too.
+#[tokio::test]
+async fn a_delivery_that_the_trigger_unpacks_and_that_came_before_is_not_refused_at_the_limit() {
+    let lasting = lasting(1);
+    let world = World::start(&lasting, None).await;
+    let acme = world.deploy().await;
+    let delivery = |id: u32| json!({"inner": {"id": id}});
+    assert_eq!(post(&world, &acme, "unpacks", delivery(1)).await, None);
+    world.advance(seconds(5), |_| {}).await;
+    post(&world, &acme, "works", json!("")).await;
+    assert_eq!(lasting.statuses("works").await, [RUNS]);
+
+    let again = world.post(&acme, "unpacks", &delivery(1)).await;
+    assert_eq!(again, Some((200, json!(7))));
+    assert_eq!(post(&world, &acme, "unpacks", delivery(2)).await, Some(429));
+}
+
+/// W33, E50: half of the backlog is for whoever comes first, the rest is shared.
+#[tokio::test]
+async fn the_flood_of_one_instance_leaves_the_others_their_share_of_the_backlog() {
+    let mut lasting = lasting(0);
+    (lasting.settings.running, lasting.settings.backlog) = (1, 4);
+    let world = World::start(&lasting, None).await;
+    let acme = world.deploy().await;
+    // As long as it is alone, it has the whole of it.
+    for expected in [200, 200, 200, 200, 200, 503] {
+        assert_eq!(
+            post(&world, &acme, "works", json!("")).await,
+            Some(expected)
+        );
+    }
+    world.advance(seconds(50), |_| {}).await;
+
+    let globex = world.deploy().await;
+    for expected in [200, 200, 200, 503] {
+        assert_eq!(
+            post(&world, &acme, "works", json!("")).await,
+            Some(expected)
+        );
+    }
+    for expected in [200, 200, 503] {
+        assert_eq!(
+            post(&world, &globex, "works", json!("")).await,
+            Some(expected)
+        );
+    }
+    world.advance(seconds(50), |_| {}).await;
+    assert!(
+        lasting
+            .statuses("works")
+            .await
+            .iter()
+            .all(|it| *it == ENDED)
     );
 }

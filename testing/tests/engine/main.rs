@@ -24,6 +24,7 @@ mod handed_on;
 mod in_combination;
 mod instances;
 mod limits;
+mod local;
 mod model;
 mod outages;
 mod repeated;

@@ -6,7 +6,7 @@ use sdk::prelude::*;
 use serde_json::{Value, json};
 use testing::{Result, Settings, Simulation};
 
-use crate::bench::{results, settings};
+use crate::bench::{refusal, results, settings};
 
 struct Twin;
 
@@ -175,5 +175,56 @@ async fn what_one_customer_has_and_does_is_nothing_to_another() -> Result {
         assert_eq!(results(&runs), vec![ResultType::Completed; count]);
         assert!(runs.iter().all(|run| run.output == json!([greeting, true])));
     }
+    Ok(())
+}
+
+#[derive(ConfigVars)]
+struct Several {
+    /// The secrets of the sender.
+    secrets: Vec<Secret>,
+    /// When it looks.
+    looks_at: Vec<Schedule>,
+}
+
+struct Careless;
+
+#[flow(key = "careless", trigger = Webhook::signed_by(providers::github(), |config: &Several| &config.secrets[0]))]
+impl Careless {
+    #[on_execution]
+    async fn run(_context: &Context<Several>) -> sdk::Result<()> {
+        Ok(())
+    }
+}
+
+struct Looks;
+
+#[flow(key = "looks", trigger = Trigger::scheduled_by(|config: &Several| &config.looks_at[0]))]
+impl Looks {
+    #[on_execution]
+    async fn run(_context: &Context<Several>) -> sdk::Result<()> {
+        Ok(())
+    }
+}
+
+/// E27, E51: what an author's function takes from the config variables for a trigger is looked at before anything runs, and what it panics
+/// at is refused.
+#[tokio::test]
+async fn config_values_at_which_a_trigger_panics_are_refused() -> Result {
+    let flows = Integration::new("i").flow::<Careless>().flow::<Looks>();
+    let lab = Simulation::of(flows);
+    let none = Several {
+        secrets: Vec::new(),
+        looks_at: Vec::new(),
+    };
+    assert_eq!(
+        refusal(lab.deploy(none).await),
+        "the config values do not fit: `careless` is a flow whose trigger panics on these values: index out of bounds: the len is 0 but the index is 0; `looks` is a flow whose trigger panics on these values: index out of bounds: the len is 0 but the index is 0"
+    );
+    let some = Several {
+        secrets: vec!["s3cret-of-github".into()],
+        looks_at: vec![Schedule::cron("0 7 * * *")],
+    };
+    let instance = lab.deploy(some).await?;
+    assert!(instance.next_fire::<Looks>().is_some());
     Ok(())
 }

@@ -318,3 +318,59 @@ async fn the_limit_of_the_state_holds_for_executions_that_run_at_once() -> Resul
     assert!(runs[3..].iter().all(|run| run.error.is_none()), "{runs:#?}");
     Ok(())
 }
+
+struct Merges;
+
+#[flow(key = "merges", queue = Queue::sequential(), retry = Retry::times(1).every(minutes(1)))]
+impl Merges {
+    #[on_execution]
+    async fn run(context: &Context, broken: bool) -> sdk::Result<()> {
+        let add = move |count: Option<u32>| {
+            assert!(!broken, "the merge of {count:?} is broken");
+            count.unwrap_or(0) + 1
+        };
+        context.instance_state().merge("count", add).await
+    }
+}
+
+struct MergesBefore;
+
+#[flow(key = "merges-before", trigger = Webhook::unsigned())]
+impl MergesBefore {
+    #[on_trigger]
+    async fn look(context: &Context) -> sdk::Result<()> {
+        Merges::run(context, true).await
+    }
+}
+
+/// E27, E41: what merges at the commit is author code too. When it panics, the execution has failed, it is tried again, and those behind
+/// it run.
+#[tokio::test]
+async fn a_merge_that_panics_at_the_commit_fails_its_execution() -> Result {
+    let lab = Simulation::of(
+        Integration::new("i")
+            .flow::<Merges>()
+            .flow::<MergesBefore>(),
+    );
+    let instance = lab.deploy(()).await?;
+    for broken in [true, false] {
+        instance.webhook::<Merges>().json(broken).send().await;
+    }
+    lab.run_until_idle().await?;
+    let runs = instance.executions::<Merges>().await;
+    let (completed, error) = (ResultType::Completed, ResultType::Error);
+    assert_eq!(results(&runs), [error, error, completed]);
+    for broken in &runs[..2] {
+        broken.assert_failed("the flow panicked: the merge of None is broken");
+    }
+    let state = instance.instance_state::<Merges>();
+    assert_eq!(state.get("count").await, Some(1));
+
+    let report = instance.webhook::<MergesBefore>().send().await;
+    report.assert_status(400);
+    assert_eq!(
+        report.response.body["error"],
+        "the flow panicked: the merge of None is broken"
+    );
+    Ok(())
+}

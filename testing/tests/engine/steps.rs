@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use futures_util::future::try_join_all;
 use runner::engine::ReplayFrom;
 use sdk::prelude::*;
 use serde_json::{Value, json};
@@ -35,17 +36,16 @@ impl AtOnce {
                 Ok(wait)
             })
         };
-        let (slow, quick) = tokio::try_join!(
-            work("slow", 3).into_future(),
-            work("quick", 1).into_future()
-        )?;
+        let (slow, quick) = tokio::try_join!(work("slow", 3), work("quick", 1))?;
         let first = tokio::select! {
-            won = work("loses", 9).into_future() => won?,
-            won = work("wins", 2).into_future() => won?,
+            won = work("loses", 9) => won?,
+            won = work("wins", 2) => won?,
         };
+        let pages = (1..4).map(|wait| work("page", wait));
+        let pages: u64 = try_join_all(pages).await?.into_iter().sum();
         match context.attempt() {
             1 => Err(Error::new("once more")),
-            _ => Ok(json!([slow, quick, first])),
+            _ => Ok(json!([slow, quick, first, pages])),
         }
     }
 }
@@ -59,11 +59,11 @@ async fn steps_that_run_at_once_are_found_again() -> Result {
     lab.run_until_idle().await?;
     assert_eq!(
         instance.executions::<AtOnce>().await[1].output,
-        json!([3, 1, 2])
+        json!([3, 1, 2, 6])
     );
     let ran = take_ran();
     let times = |name: &str| ran.iter().filter(|it| *it == name).count();
-    assert_eq!(["slow", "quick", "wins"].map(times), [1, 1, 1]);
+    assert_eq!(["slow", "quick", "wins", "page"].map(times), [1, 1, 1, 3]);
     Ok(())
 }
 
@@ -180,6 +180,61 @@ async fn a_step_is_tried_again_and_its_error_may_be_a_value() -> Result {
         let steps = runner.engine.ports.store.steps(&run.id).await?;
         assert_eq!(steps[0].attempts, u32::try_from(tries)?);
     }
+    Ok(())
+}
+
+struct Ignores;
+
+#[flow(key = "ignores", retry = Retry::times(1).every(minutes(1)))]
+impl Ignores {
+    #[on_execution]
+    async fn run(context: &Context) -> sdk::Result<Value> {
+        let plain = || async { Err::<(), _>(Error::new("plain")) };
+        let plain = context.step("plain", plain).ignore().await?;
+        let rich = || async {
+            let error = Error::new("no row 17").context("no stock").permanent();
+            let error = error.with_status(409).retry_after(minutes(7));
+            Err::<(), _>(error.for_caller("sold out"))
+        };
+        let rich = context.step("rich", rich).ignore().await?;
+        if context.attempt() == 1 {
+            return Err(Error::new("once more"));
+        }
+        let told = |error: &Error| {
+            json!([
+                error.chain(),
+                error.caller_text(),
+                error.status(),
+                error.is_permanent(),
+                error.wait()
+            ])
+        };
+        Ok([plain, rich]
+            .iter()
+            .filter_map(|it| it.as_ref().err())
+            .map(told)
+            .collect())
+    }
+}
+
+/// E20, E23: an error that is a value is recorded with everything that the author can ask of it, so that a run that goes on from it
+/// decides alike.
+#[tokio::test]
+async fn an_ignored_error_is_the_same_when_it_is_tried_again() -> Result {
+    let lab = Simulation::of(Integration::<()>::new("i").flow::<Ignores>());
+    let instance = lab.deploy(()).await?;
+    instance.webhook::<Ignores>().send().await;
+    lab.run_until_idle().await?;
+    let seven_minutes = json!({"secs": 420, "nanos": 0});
+    assert_eq!(
+        instance.last::<Ignores>().await.assert_completed().output,
+        json!([
+            ["plain", "plain", null, false, null],
+            ["no stock: no row 17", "sold out", 409, true, seven_minutes],
+        ])
+    );
+    let first = &instance.executions::<Ignores>().await[0];
+    assert_eq!(first.step("plain"), &json!({"err": "plain"}));
     Ok(())
 }
 

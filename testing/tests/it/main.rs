@@ -9,6 +9,8 @@
 mod cassette;
 mod certificates;
 mod clock;
+mod control;
+mod down;
 mod egress;
 mod faults;
 mod fixture;

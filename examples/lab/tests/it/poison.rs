@@ -81,6 +81,20 @@ async fn e27_flows_that_block_every_thread_do_not_hold_up_ingress_management_or_
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e27_fifty_flows_that_block_leave_the_others_a_thread() {
+    let home = Home::new("rate_per_second = 0\n").await;
+    let server = home.start().await;
+    for _ in 0..50 {
+        let answer = invoke(&home, &server, "slow?ms=30000&blocking=true", false).await;
+        assert_eq!(answer.status, 200);
+    }
+    let request = post(&home.endpoint("counter"), &json!({}));
+    let answer = timeout(Duration::from_secs(15), call(server.ingress, request)).await;
+    assert_eq!(answer.expect("an answer in time").status, 303);
+    server.kill().await;
+}
+
 /// Lets the process die as soon as this execution has been started in it, and starts the next one.
 async fn die_of(home: &Home, server: Server, poison: &str, last_start: &mut Value) -> Server {
     let path = format!("/api/executions/{poison}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use runner::record::Execution;
 use serde_json::json;
 
-use crate::caller::{Broken, Caller, Wire, call, get, post};
+use crate::caller::{Broken, Caller, Wire, call, get, post, spawn};
 use crate::ledger::{Evidence, read_stored, violations};
 use crate::load::{Load, MIXED};
 use crate::process::{Home, PATIENCE, Server, eventually, number};
@@ -104,6 +104,34 @@ async fn g8_what_takes_longer_than_the_grace_is_put_back_and_found_again() {
     let execution = stored(&home, id).await;
     assert_eq!(execution.error, None);
     assert!(execution.status.is_final(), "{execution:?}");
+}
+
+/// G8, W30: nobody is told to try again what goes on by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g8_who_waits_for_longer_than_the_grace_is_told_that_the_run_goes_on() {
+    let home = Home::new("grace_seconds = 1\n").await;
+    let server = home.start().await;
+    let waits = |query: &str| {
+        let path = format!("{}?{query}", home.endpoint("slow"));
+        spawn(call(server.ingress, post(&path, &json!({}))))
+    };
+    let waiting = [waits("ms=20000"), waits("ms=20000&blocking=true")];
+    eventually(PATIENCE, "both run", || async {
+        let running = server.api("/api/executions?flow=slow&status=RUNNING").await;
+        let count = running.json()["items"].as_array().map(Vec::len);
+        (count == Some(2)).then_some(())
+    })
+    .await;
+    server.terminate();
+    assert_ends_in_time(server).await;
+    for answer in waiting {
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.status, 503, "{answer:?}");
+        let text = "The runner is stopping; the run goes on at its next start.";
+        assert_eq!(answer.json(), json!({ "error": text }));
+        let execution = stored(&home, answer.execution().unwrap()).await;
+        assert!(!execution.status.is_final(), "{execution:?}");
+    }
 }
 
 async fn stored(home: &Home, id: &str) -> Execution {

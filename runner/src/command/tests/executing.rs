@@ -160,6 +160,30 @@ async fn an_execution_that_runs_is_cancelled_once() {
     assert_eq!(told.failure(), "there is no execution `nothing`");
 }
 
+/// E28: a dead letter is listed until somebody replays or dismisses it.
+#[tokio::test]
+async fn a_dead_letter_is_dismissed_once() {
+    let (shop, _) = Shop::with_instance("local").await;
+    let invoked = shop
+        .run("invoke greet --json --data '\"trouble\"'")
+        .await
+        .json();
+    let id = invoked["execution_id"].as_str().unwrap().to_owned();
+    shop.until_ended(&id).await;
+    let listed = async || {
+        shop.run("executions --dead-letters")
+            .await
+            .text()
+            .contains(&id)
+    };
+    assert!(listed().await);
+    let told = shop.run(&format!("cancel {id} --dismiss")).await;
+    assert!(told.text().contains(&id), "{told:?}");
+    assert!(!listed().await);
+    let told = shop.run(&format!("cancel {id} --dismiss")).await;
+    assert!(told.failure().contains("is no dead letter"), "{told:?}");
+}
+
 #[tokio::test]
 async fn an_execution_is_replayed_from_the_start_or_from_the_failed_step() {
     let (shop, _) = Shop::with_instance("local").await;

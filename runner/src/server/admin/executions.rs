@@ -30,15 +30,19 @@ pub(super) struct ListQuery {
     /// Of the flow with this key.
     flow: Option<String>,
     /// With this status.
+    #[serde(default)]
     #[schemars(schema_with = "words::status_or_null")]
     status: Option<Status>,
     /// With this kind of end.
+    #[serde(default)]
     #[schemars(schema_with = "words::result_or_null")]
     result: Option<ResultType>,
     /// Accepted at or after this time.
+    #[serde(default)]
     #[schemars(schema_with = "words::moment_or_null")]
     since: Option<Timestamp>,
     /// Accepted before this time.
+    #[serde(default)]
     #[schemars(schema_with = "words::moment_or_null")]
     until: Option<Timestamp>,
     /// Repeating this execution.

@@ -88,7 +88,7 @@ impl Failure {
     }
 
     pub(super) fn foreign_host() -> Self {
-        let text = "this name is not one of the server's; use its address, or add the name to the settings";
+        let text = "this name is not one of the server's; use the address that it listens on, or `localhost`";
         Self::new(StatusCode::MISDIRECTED_REQUEST, text)
     }
 
@@ -151,7 +151,13 @@ impl IntoResponse for Failure {
 impl From<StoreError> for Failure {
     fn from(fault: StoreError) -> Self {
         tracing::warn!(%fault, "the management API could not use the store");
-        Self::unavailable("the store does not answer now; try again later")
+        if let StoreError::Full(_) = fault {
+            // Whoever may use this API is the one who can do something about it.
+            return Self::unavailable(fault.to_string());
+        }
+        Self::unavailable(
+            "the store does not answer now; try again later, the log of the server says why",
+        )
     }
 }
 
@@ -194,7 +200,9 @@ impl From<DeployError> for Failure {
             }
             DeployError::Schedule { .. }
             | DeployError::KeyMissing(_)
-            | DeployError::CustomerId(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, text),
+            | DeployError::Key(_)
+            | DeployError::CustomerId(_)
+            | DeployError::Name { .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, text),
             DeployError::Refused(refusal) => refusal.into(),
             DeployError::Store(fault) => fault.into(),
         }

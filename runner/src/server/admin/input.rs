@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::failure::Failure;
 
@@ -54,9 +54,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonOf<T> {
         } else {
             bytes
         };
-        serde_json::from_slice(&bytes)
-            .map(Self)
-            .map_err(|fault| Failure::bad_request(body_fault(&fault)))
+        read_object(&bytes).map(Self).map_err(Failure::bad_request)
     }
 }
 
@@ -74,17 +72,27 @@ async fn read_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes
     })
 }
 
-fn body_fault(fault: &serde_json::Error) -> String {
-    if fault.is_data() {
-        let text = without_value(&fault.to_string());
-        format!("the body is JSON of another shape than is expected here: {text}")
-    } else {
-        format!(
-            "the body is not JSON: it goes wrong in line {}, column {}",
-            fault.line(),
-            fault.column()
-        )
-    }
+/// Reads an object; a list would be taken for one, its items for the fields in their order.
+fn read_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    let fault = match serde_json::from_slice::<IgnoredAny>(bytes) {
+        Ok(_) if !bytes.trim_ascii_start().starts_with(b"{") => {
+            return Err("the body is JSON, but no object; send one like `{}`".to_owned());
+        }
+        Ok(_) => match serde_json::from_slice(bytes) {
+            Ok(read) => return Ok(read),
+            Err(fault) => fault,
+        },
+        Err(fault) => {
+            let (line, column) = (fault.line(), fault.column());
+            return Err(format!(
+                "the body is not JSON: it goes wrong in line {line}, column {column}"
+            ));
+        }
+    };
+    let text = without_value(&fault.to_string());
+    Err(format!(
+        "the body is JSON of another shape than is expected here: {text}"
+    ))
 }
 
 /// Takes the text out that was sent in the wrong place: it may be a secret.
@@ -100,22 +108,54 @@ fn without_value(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
-    #[test]
-    fn a_value_in_the_wrong_place_is_not_repeated() {
-        let fault = serde_json::from_str::<Vec<u8>>("\"s3cret\\\", expected x\"").unwrap_err();
-        let text = body_fault(&fault);
-        assert!(!text.contains("s3cret"), "{text}");
-        assert!(text.contains("expected a sequence"), "{text}");
+    fn refusal<T: DeserializeOwned>(body: &str) -> String {
+        let read = read_object::<T>(body.as_bytes());
+        read.err().unwrap()
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Replayed {
+        #[expect(dead_code, reason = "it is never read so far")]
+        from: From,
+    }
+
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum From {
+        Start,
     }
 
     #[test]
-    fn what_is_no_json_is_placed() {
-        let fault = serde_json::from_str::<Vec<u8>>("[1,").unwrap_err();
+    fn a_value_in_the_wrong_place_is_not_repeated() {
+        let text = refusal::<BTreeMap<String, u8>>("{\"a\":\"s3cret\\\", expected x\"}");
+        assert!(!text.contains("s3cret"), "{text}");
+        assert!(text.contains("expected u8"), "{text}");
+    }
+
+    #[test]
+    fn what_is_no_json_is_placed_and_what_is_json_is_not_called_none() {
         assert_eq!(
-            body_fault(&fault),
+            refusal::<Replayed>("[1,"),
             "the body is not JSON: it goes wrong in line 1, column 3"
         );
+        assert_eq!(
+            refusal::<Replayed>("{\"from\":null}"),
+            "the body is JSON of another shape than is expected here: expected value at line 1 column 9"
+        );
+    }
+
+    #[test]
+    fn a_list_is_no_object() {
+        for body in ["[]", " [\"start\"]", "null", "7"] {
+            assert_eq!(
+                refusal::<Replayed>(body),
+                "the body is JSON, but no object; send one like `{}`"
+            );
+        }
+        assert!(read_object::<Replayed>(b"{\"from\":\"start\"}").is_ok());
     }
 }

@@ -167,7 +167,10 @@ impl InstanceDetail {
                 .unwrap_or(ports.settings.instance_concurrency),
             schedules: schedules::of(instance, runner),
             health,
-            warnings: warnings(instance, ports),
+            warnings: unfinished(instance, runner)
+                .into_iter()
+                .chain(warnings(instance, ports))
+                .collect(),
         }
     }
 }
@@ -232,6 +235,24 @@ fn config(instance: &Instance, ports: &Ports) -> BTreeMap<String, Value> {
             (name.clone(), shown)
         })
         .collect()
+}
+
+/// Says of an instance that waits for somebody what is to be done.
+fn unfinished(instance: &Instance, runner: &crate::Runner) -> Option<String> {
+    let text = match instance.facts.status {
+        _ if runner.deployer.is_at_work_on(&instance.id) => return None,
+        InstanceStatus::Deploying => {
+            "its deploy was cut off by the end of the process, and its schedules are off; deploy it again"
+        }
+        InstanceStatus::DeployFailed => {
+            "its last deploy failed, and it takes nothing; deploy it again"
+        }
+        InstanceStatus::Removing => {
+            "its removal did not get through; remove it again, or deploy it again to keep it"
+        }
+        InstanceStatus::Active | InstanceStatus::Paused | InstanceStatus::Removed => return None,
+    };
+    Some(text.to_owned())
 }
 
 fn warnings(instance: &Instance, ports: &Ports) -> Vec<String> {

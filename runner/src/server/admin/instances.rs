@@ -78,6 +78,7 @@ impl From<Deploy> for DeployRequest {
             api_keys: keys
                 .map(|(flow, keys)| (FlowKey::new(flow), keys))
                 .collect(),
+            from_source: None,
         }
     }
 }

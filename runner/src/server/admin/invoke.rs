@@ -22,6 +22,7 @@ use super::input::{JsonOf, PathOf};
 use super::instances::find;
 use crate::clock;
 use crate::decode::{BodyLimits, read_body};
+use crate::deploy::Deployer;
 use crate::engine::{Accepted, Invocation};
 use crate::instance::{Instance, InstanceStatus};
 use crate::record::InvokedBy;
@@ -50,7 +51,7 @@ pub(super) struct Invoke {
 
 /// One value or several.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a text or a list of texts")]
 enum Values {
     One(String),
     Several(Vec<String>),
@@ -82,7 +83,7 @@ pub(super) async fn invoke(
 ) -> Result<(StatusCode, Json<Invoked>), Failure> {
     let instance = find(&admin, &InstanceId::new(id))?;
     let flow = admin.demand_flow(&flow)?;
-    demand_deployed(&instance)?;
+    demand_deployed(&instance, &admin.runner.deployer)?;
     let engine = &admin.runner.engine;
     let payload = payload(&invoke, &engine.body_limits())?;
     let mut invocation = Invocation::new(instance, flow, InvokedBy::Test, payload);
@@ -121,10 +122,13 @@ pub(super) async fn invoke(
 }
 
 /// A paused instance may be tried by hand; one that is not deployed has nothing to try.
-fn demand_deployed(instance: &Instance) -> Result<(), Failure> {
+fn demand_deployed(instance: &Instance, deployer: &Deployer) -> Result<(), Failure> {
     let what = match instance.facts.status {
         InstanceStatus::Active | InstanceStatus::Paused => return Ok(()),
-        InstanceStatus::Deploying => "is being deployed; try again when that has ended",
+        InstanceStatus::Deploying if deployer.is_at_work_on(&instance.id) => {
+            "is being deployed; try again when that has ended"
+        }
+        InstanceStatus::Deploying => "was being deployed when the process ended; deploy it again",
         InstanceStatus::DeployFailed => "is not deployed; deploy it again",
         InstanceStatus::Removing => "is being removed",
         InstanceStatus::Removed => "is removed; deploy it again to bring it back",

@@ -68,6 +68,7 @@ pub(super) struct StreamQuery {
     /// Of the flow with this key.
     flow: Option<String>,
     /// At least as urgent as this.
+    #[serde(default)]
     #[schemars(schema_with = "words::level_or_null")]
     level: Option<LogLevel>,
 }

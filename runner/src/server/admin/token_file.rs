@@ -14,7 +14,10 @@ use crate::entropy::Entropy;
 #[non_exhaustive]
 pub enum AccessError {
     /// The file cannot be read or written.
-    #[error("the token of the management API cannot be kept in `{}`", file.display())]
+    #[error(
+        "the token of the management API cannot be kept in `{}`; change its owner or its permissions, or delete it to get a new token",
+        file.display()
+    )]
     Unusable {
         /// The file.
         file: PathBuf,

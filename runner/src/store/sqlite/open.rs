@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use super::schema::{self, SchemaFault};
 
@@ -152,6 +152,7 @@ impl Place {
 
     /// Opens the connection that writes, and brings the schema to this version.
     pub(super) fn writer(&self, migrations: &[&str]) -> Result<Connection, OpenError> {
+        self.check_not_emptied()?;
         let mut options = OpenOptions::new();
         private(options.create(true).truncate(false).read(true).write(true))
             .open(&self.database)
@@ -160,6 +161,22 @@ impl Place {
         self.prepare(&mut db, migrations)
             .map_err(|fault| self.explain(fault))?;
         Ok(db)
+    }
+
+    /// Refuses a database of no bytes beside a log that holds some: there was one, and a new one in its place would hide that it is gone.
+    /// A database that is being made has its header before it has a log.
+    fn check_not_emptied(&self) -> Result<(), OpenError> {
+        let bytes = |path: &Path| fs::metadata(path).map(|file| file.len());
+        let is_emptied = bytes(&self.database).is_ok_and(|bytes| bytes == 0)
+            && bytes(&self.beside("-wal")).is_ok_and(|bytes| bytes > 0);
+        if !is_emptied {
+            return Ok(());
+        }
+        let text = "it is empty, and its log is not".to_owned();
+        Err(OpenError::Damaged {
+            path: self.database.clone(),
+            cause: rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(text)),
+        })
     }
 
     /// Bounds the size of the database.

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::apply::{self, Effects};
 use super::fault::{is_disk_fault, is_full, store_error};
+use super::named::{Lost, NamedFiles};
 use super::results::{ResultFile, ResultFolder};
 use super::space::Space;
 use crate::store::{Commit, Committed, StoreError, StoreResult, Write};
@@ -66,6 +67,8 @@ pub(super) enum Trouble {
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) db: Connection,
+    /// Dropped behind the connection.
+    pub(super) files: NamedFiles,
     pub(super) space: Space,
     pub(super) results: ResultFolder,
     /// How many transactions were committed.
@@ -171,6 +174,14 @@ impl Writer {
     }
 
     fn attempt(&mut self, jobs: &[Job]) -> rusqlite::Result<(Vec<Committed>, Effects)> {
+        if let Some(lost) = self.files.lost() {
+            let (fault, is_log) = (lost.fault(), matches!(lost, Lost::Log(_)));
+            // What the lost log holds and the database does not is saved, as long as it can be read.
+            if is_log && self.unchecked > 0 {
+                self.checkpoint()?;
+            }
+            return Err(fault);
+        }
         if self.trouble == Trouble::Disk {
             self.checkpoint()?;
         }

@@ -279,3 +279,79 @@ fn is_set(variable: &str) -> bool {
     )]
     std::env::var(variable).is_ok()
 }
+
+/// Says that it is refused, and why.
+async fn assert_moved(store: &dyn Store, id: &str) {
+    let write = accept_write(id, 100);
+    let refusal = store.commit(committed(vec![write])).await;
+    let text = refusal.expect_err("nothing is promised").to_string();
+    assert!(
+        text.contains("was moved, replaced, overwritten or deleted"),
+        "{text}"
+    );
+    assert!(store.check().await.is_err(), "it is not ready");
+}
+
+// G1, G7: an open file can still be written when it has lost its name, and the next start would not find it.
+#[tokio::test]
+async fn a_database_that_is_moved_away_or_replaced_takes_nothing_and_goes_on_when_it_is_put_back() {
+    let home = Home::new();
+    let store = home.open();
+    accept(&store, "before", 1).await;
+
+    std::fs::rename(home.path(), home.beside("-elsewhere")).unwrap();
+    assert_moved(&store, "gone").await;
+    std::fs::copy(home.beside("-elsewhere"), home.path()).unwrap();
+    assert_moved(&store, "replaced").await;
+
+    std::fs::rename(home.beside("-elsewhere"), home.path()).unwrap();
+    store.check().await.unwrap();
+    accept(&store, "after", 2).await;
+    drop(store);
+    assert_eq!(count_unfinished(&home.open()).await, 2);
+}
+
+// G1, G7: an older copy, something else or nothing, written into the file itself.
+#[tokio::test]
+async fn a_database_that_is_overwritten_takes_nothing_and_goes_on_when_its_content_is_back() {
+    let home = Home::new();
+    let store = home.open();
+    accept(&store, "before", 1).await;
+    drop(store);
+    let older = std::fs::read(home.path()).unwrap();
+    let store = home.open();
+    for position in 2..300 {
+        store
+            .commit(committed(vec![heavy(&format!("a{position}"), position)]))
+            .await
+            .unwrap();
+    }
+    // What was carried over meanwhile stands in the database.
+    let content = std::fs::read(home.path()).unwrap();
+    assert!(content.len() > older.len());
+
+    for other in [&[][..], &vec![b'x'; content.len() + 1], &older] {
+        std::fs::write(home.path(), other).unwrap();
+        assert_moved(&store, "gone").await;
+    }
+    std::fs::write(home.path(), content).unwrap();
+    accept(&store, "after", 300).await;
+    drop(store);
+    assert_eq!(count_unfinished(&home.open()).await, 300);
+}
+
+#[tokio::test]
+async fn a_log_that_is_deleted_takes_nothing_more_and_what_it_held_is_saved() {
+    let home = Home::new();
+    let store = home.open();
+    accept(&store, "before", 1).await;
+
+    std::fs::remove_file(home.beside("-wal")).unwrap();
+    assert_moved(&store, "gone").await;
+
+    // A copy is what a crash would leave.
+    let crashed = Home::new();
+    std::fs::create_dir(crashed.folder.path().join("data")).unwrap();
+    std::fs::copy(home.path(), crashed.path()).unwrap();
+    assert_eq!(count_unfinished(&crashed.open()).await, 1);
+}

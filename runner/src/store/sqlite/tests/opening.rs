@@ -178,6 +178,19 @@ fn a_damaged_file_is_refused_with_its_cause() {
     assert!(!refusal.to_string().contains(&cause), "{refusal}: {cause}");
 }
 
+#[tokio::test]
+async fn a_database_that_was_emptied_is_not_taken_for_a_new_one() {
+    let home = Home::new();
+    let store = home.open();
+    accept(&store, "a", 1).await;
+    let emptied = Home::new();
+    std::fs::create_dir(emptied.folder.path().join("data")).unwrap();
+    std::fs::copy(home.beside("-wal"), emptied.beside("-wal")).unwrap();
+    std::fs::write(emptied.path(), "").unwrap();
+    let refusal = refusal(&emptied);
+    assert!(matches!(refusal, OpenError::Damaged { .. }), "{refusal:?}");
+}
+
 #[test]
 fn a_folder_that_cannot_be_made_is_refused() {
     let home = Home::new();
