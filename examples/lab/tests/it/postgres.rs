@@ -52,13 +52,12 @@ impl Standby {
             starting,
         };
         eventually(PATIENCE, "a process that stands by", || async {
-            standby
-                .home
-                .log()
-                .contains("this one stands by")
-                .then_some(())
+            let health = in_any_way(address, get("/healthz")).await;
+            (health == Some(200)).then_some(())
         })
         .await;
+        let log = standby.home.log();
+        assert!(log.contains("this one stands by"), "{log}");
         standby
     }
 
