@@ -1,6 +1,7 @@
 //! The command line of an integration's binary.
 
 mod address_file;
+mod backing;
 mod choice;
 mod client;
 mod connections;
@@ -28,6 +29,7 @@ mod serve;
 mod session;
 mod settings_file;
 mod source;
+mod standby;
 mod state;
 mod table;
 #[cfg(test)]
@@ -253,8 +255,13 @@ struct Failure(String);
 impl Failure {
     /// Says what failed and, after a colon, each cause behind it.
     fn because(what: &str, cause: &dyn std::error::Error) -> Self {
-        let mut text = format!("{what}: {cause}");
-        let mut source = cause.source();
+        Self(format!("{what}: {}", Self::of(cause).0))
+    }
+
+    /// Says what is wrong, with all its causes.
+    fn of(fault: &dyn std::error::Error) -> Self {
+        let mut text = fault.to_string();
+        let mut source = fault.source();
         while let Some(cause) = source {
             text.push_str(": ");
             text.push_str(&cause.to_string());

@@ -16,6 +16,7 @@ mod listener;
 mod phase;
 mod refusal;
 mod socket;
+mod standby;
 
 pub use self::body::{Body, BodyError};
 pub use self::front::Front;
@@ -25,3 +26,4 @@ pub use self::inherited::{Inherited, inherited_listeners};
 pub use self::limits::Limits;
 pub use self::listener::{Stopped, serve};
 pub use self::socket::listen;
+pub use self::standby::Standby;

@@ -1,15 +1,25 @@
-//! Where everything is kept. One front, several backs: memory for tests, SQLite, others later; one conformance suite holds them all.
+//! Where everything is kept. One front, several backs: memory for tests, SQLite, PostgreSQL; one conformance suite holds them all.
 //!
 //! A [`Commit`] is the only way to change anything: it is applied as a whole or not at all, and it is durable when
 //! [`Store::commit`] returns. So the points of a commit are exactly the points at which a crash can divide an execution.
 
+#[cfg(feature = "server")]
+mod code;
 #[cfg(feature = "crash-points")]
 mod crash;
+#[cfg(feature = "server")]
+mod head;
 mod layer;
 mod memory;
 mod point;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "server")]
+mod sealed;
 #[cfg(feature = "server")]
 mod sqlite;
+#[cfg(feature = "server")]
+mod standing;
 
 #[cfg(test)]
 mod conformance;
@@ -25,8 +35,12 @@ pub use self::crash::CrashAt;
 pub use self::layer::StoreLayer;
 pub use self::memory::MemoryStore;
 pub use self::point::Point;
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresError, PostgresOptions, PostgresStore};
 #[cfg(feature = "server")]
 pub use self::sqlite::{OpenError, SqliteOptions, SqliteStore};
+#[cfg(feature = "server")]
+pub use self::standing::Standing;
 use crate::record::{
     CallerError, Execution, LogRecord, ResultType, StateEntry, StateKey, Status, StepRecord,
     StoredAnswer, StoredOutput, StoredPayload,
@@ -64,6 +78,21 @@ impl Commit {
     pub fn new(point: Point, writes: Vec<Write>) -> Self {
         let point = point.name();
         Self { point, writes }
+    }
+
+    /// Returns how many bytes it brings, roughly.
+    #[cfg(feature = "server")]
+    fn weight(&self) -> usize {
+        let weight = |write: &Write| match write {
+            Write::Accept(accept) => {
+                let body = accept.payload.as_ref().map_or(0, |it| it.raw_body.len());
+                2048 + body
+            }
+            Write::Finish(finish) => 1024 + finish.output.as_ref().map_or(0, |it| it.data.len()),
+            Write::Log(lines) => lines.iter().map(|line| 128 + line.text.len()).sum(),
+            _ => 512,
+        };
+        self.writes.iter().map(weight).sum()
     }
 }
 

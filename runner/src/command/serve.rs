@@ -14,9 +14,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{broadcast, watch};
 
 use super::address_file::AddressFile;
+use super::backing::{Backing, Claim};
 use super::invitation::{self, Ready};
 use super::place::data_folder;
 use super::settings_file::{self, SettingsFile};
+use super::standby::stand_by;
 use super::{Failure, logging};
 use crate::clock::SystemClock;
 use crate::entropy::Entropy;
@@ -26,8 +28,6 @@ use crate::ports::Ports;
 use crate::server::admin::{self, Access};
 use crate::server::{Front, Inherited, Limits, inherited_listeners, listen, serve as serve_socket};
 use crate::spawn::Runtimes;
-use crate::store::SqliteStore;
-use crate::vault::Vault;
 use crate::{Runner, clock};
 
 /// The options of `serve`.
@@ -52,8 +52,9 @@ pub(super) struct ServeOptions {
     /// How callers reach the ingress; used in every URL that leaves. Made from the address if it is not given.
     #[arg(long, value_name = "URL", env = "RUNNER_PUBLIC_URL")]
     public_url: Option<String>,
-    /// Where everything is kept: `sqlite:PATH`. In the data folder if it is not given.
-    #[arg(long, value_name = "URL", env = "RUNNER_STORE")]
+    /// Where everything is kept: `sqlite:PATH`, or `postgres://USER:PASSWORD@HOST/DATABASE`, on which one process is active and others
+    /// stand by. SQLite in the data folder if it is not given.
+    #[arg(long, value_name = "URL", env = "RUNNER_STORE", hide_env_values = true)]
     store: Option<String>,
     /// The folder for everything that lives on disk; only its owner can read it. `.runner/NAME` if it is not given.
     #[arg(long, value_name = "DIR", env = "RUNNER_DATA")]
@@ -99,9 +100,11 @@ pub(super) fn serve(options: &ServeOptions, integration: BuiltIntegration) -> Re
         },
         ..file
     };
-    let store = open_store(options.store.as_deref(), &data, &file)?;
-    let vault = Vault::open(&data).map_err(|fault| Failure(fault.to_string()))?;
-    let store = store.sealing_with(vault.clone());
+    let Backing {
+        store,
+        vault,
+        claim,
+    } = Backing::open(options.store.as_deref(), &data, &file)?;
     let access = Access::open(&data).map_err(|fault| Failure(fault.to_string()))?;
 
     let engine = threads("engine", None)?;
@@ -134,21 +137,31 @@ pub(super) fn serve(options: &ServeOptions, integration: BuiltIntegration) -> Re
             clock: Arc::new(SystemClock),
             entropy: Entropy::system(),
             spawn: Arc::new(runtimes),
-            store: Arc::new(store),
+            store,
             outbound: Arc::new(outbound),
             vault,
             tail: broadcast::Sender::new(4096),
         };
-        let signals = Signals::listen()?;
+        let mut ends = Ends {
+            signals: Signals::listen()?,
+            claim,
+        };
+        let mut sockets = Sockets {
+            ingress: ingress.0,
+            admin,
+        };
+        if ends.claim.is_waiting() {
+            sockets = match stand_by(sockets, &file.limits, &mut ends).await? {
+                Some(sockets) => sockets,
+                None => return Ok(()),
+            };
+        }
         run(
             ports,
-            Sockets {
-                ingress: ingress.0,
-                admin,
-            },
+            sockets,
             access,
             file.limits,
-            signals,
+            ends,
             &data,
             options.json,
         )
@@ -160,9 +173,25 @@ pub(super) fn serve(options: &ServeOptions, integration: BuiltIntegration) -> Re
     served
 }
 
-struct Sockets {
-    ingress: TcpListener,
-    admin: (TcpListener, SocketAddr),
+pub(super) struct Sockets {
+    pub(super) ingress: TcpListener,
+    pub(super) admin: (TcpListener, SocketAddr),
+}
+
+/// What ends the process.
+pub(super) struct Ends {
+    pub(super) signals: Signals,
+    pub(super) claim: Claim,
+}
+
+impl Ends {
+    /// Waits for the end; returns what is wrong if nobody asked for it.
+    async fn wait(&mut self) -> Option<Failure> {
+        tokio::select! {
+            () = self.signals.wait() => None,
+            lost = self.claim.lost() => Some(lost),
+        }
+    }
 }
 
 async fn run(
@@ -170,7 +199,7 @@ async fn run(
     sockets: Sockets,
     access: Access,
     limits: Limits,
-    mut signals: Signals,
+    mut ends: Ends,
     data: &Path,
     json: bool,
 ) -> Result<(), Failure> {
@@ -221,7 +250,9 @@ async fn run(
     let (public, management) = (tokio::task::spawn(public), tokio::task::spawn(management));
 
     // The endpoints are open before the deploy functions of the local instance run: other systems call back.
-    let deployed = deploy_local(&runner, local_wanted, signals.wait()).await?;
+    let mut lost = None;
+    let end = async { lost = ends.wait().await };
+    let deployed = deploy_local(&runner, local_wanted, end).await?;
     if let Deployed::Yes(local) = deployed {
         let ready = Ready {
             public_url: &public_url,
@@ -235,13 +266,19 @@ async fn run(
         };
         let address_file = tell_commands(data, &admin_url);
         announce(&told);
-        signals.wait().await;
+        lost = ends.wait().await;
         if let Some(file) = address_file {
             file.remove();
         }
     }
     tracing::info!("stopping");
     runner.drain();
+    let mut grace = grace;
+    if lost.is_some() {
+        // Another process runs the same executions now; callers only hear that nothing was accepted.
+        runner.stop(Duration::ZERO).await;
+        grace = LOST_GRACE;
+    }
     let deadline = runner.engine.ports.clock.now() + grace;
     // A closed channel means that both listeners are gone already.
     let _ = stop.send(true);
@@ -252,11 +289,16 @@ async fn run(
     if drained.is_err() {
         tracing::warn!("callers were still connected when the time to stop was over");
         // Whoever waits for a result hears now that its run goes on at the next start.
-        let _ = served.await;
+        if lost.is_none() {
+            let _ = served.await;
+        }
     }
     tracing::info!("stopped");
-    Ok(())
+    lost.map_or(Ok(()), Err)
 }
+
+/// How long callers get when the process may write no longer.
+const LOST_GRACE: Duration = Duration::from_secs(2);
 
 /// How long connections outlive the runs for which they wait, so that callers can be told what becomes of them.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -308,7 +350,7 @@ fn announce(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-struct Signals {
+pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
@@ -324,7 +366,7 @@ impl Signals {
         })
     }
 
-    async fn wait(&mut self) {
+    pub(super) async fn wait(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -419,20 +461,4 @@ fn make_private_folder(path: &Path) -> Result<(), Failure> {
         .create(path)
         .map_err(failed)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(failed)
-}
-
-fn open_store(url: Option<&str>, data: &Path, file: &SettingsFile) -> Result<SqliteStore, Failure> {
-    let path = match url {
-        None => data.join("runner.db"),
-        Some(url) => match url.strip_prefix("sqlite:") {
-            Some(path) if !path.is_empty() => PathBuf::from(path),
-            _ if url.starts_with("postgres:") || url.starts_with("postgresql:") => {
-                return Err(Failure(
-                    "this version keeps everything in SQLite; use `--store sqlite:PATH`".to_owned(),
-                ));
-            }
-            _ => return Err(Failure(format!("`{url}` is no store; use `sqlite:PATH`"))),
-        },
-    };
-    SqliteStore::open(&path, &file.store).map_err(|fault| Failure(fault.to_string()))
 }

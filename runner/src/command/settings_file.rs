@@ -17,6 +17,12 @@ pub(super) struct SettingsFile {
     pub(super) settings: Settings,
     pub(super) limits: Limits,
     pub(super) store: SqliteOptions,
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "only databases are taken over")
+    )]
+    /// After how long without a sign of life another process takes over a database.
+    pub(super) lease: Option<Duration>,
     /// How many threads run author code.
     pub(super) flow_threads: Option<usize>,
 }
@@ -48,11 +54,11 @@ struct Listener {
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(clippy::struct_field_names, reason = "a key names its unit")]
 struct Store {
     min_free_bytes: Option<u64>,
     reserve_bytes: Option<u64>,
     max_bytes: Option<u64>,
+    lease_seconds: Option<u64>,
 }
 
 /// Reads the settings file, if there is one.
@@ -108,6 +114,12 @@ fn settle(written: Written) -> Result<SettingsFile, Failure> {
             "`flow_threads` must be from 1 to {MOST_THREADS}"
         )));
     }
+    let lease = written.store.lease_seconds;
+    if lease.is_some_and(|seconds| !(1..=LONGEST_LEASE).contains(&seconds)) {
+        return Err(Failure(format!(
+            "`lease_seconds` in `[store]` must be from 1 to {LONGEST_LEASE}"
+        )));
+    }
     written.listener.check()?;
     let (listener, standard) = (written.listener, Limits::default());
     let seconds =
@@ -136,6 +148,7 @@ fn settle(written: Written) -> Result<SettingsFile, Failure> {
         settings,
         limits,
         store,
+        lease: lease.map(Duration::from_secs),
         flow_threads: written.flow_threads,
     })
 }
@@ -168,6 +181,9 @@ impl Listener {
 
 /// A year in seconds.
 const YEAR: u64 = 365 * 86_400;
+
+/// So that another process is active within 45 seconds.
+const LONGEST_LEASE: u64 = 40;
 
 /// As many threads for author code a machine can be asked for.
 const MOST_THREADS: usize = 1024;

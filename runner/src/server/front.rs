@@ -34,7 +34,7 @@ impl Handler for Front {
     }
 }
 
-fn health(status: StatusCode, text: &str) -> Response<Body> {
+pub(super) fn health(status: StatusCode, text: &str) -> Response<Body> {
     let body = serde_json::json!({ "status": text }).to_string();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;

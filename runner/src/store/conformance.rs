@@ -40,6 +40,19 @@ macro_rules! cases {
                 }
             )+)+
         }
+
+        #[cfg(feature = "postgres")]
+        mod postgres {
+            $($(
+                #[tokio::test]
+                async fn $case() {
+                    let url = crate::store::postgres::tests::cluster::Cluster::shared().database();
+                    let vault = crate::vault::Vault::clear();
+                    let store = crate::store::PostgresStore::connect(&url, &Default::default(), vault).unwrap();
+                    super::$module::$case(&store).await;
+                }
+            )+)+
+        }
     };
 }
 

@@ -13,7 +13,6 @@ mod reader;
 mod results;
 mod row;
 mod schema;
-mod sealed;
 mod space;
 mod writer;
 
@@ -43,6 +42,7 @@ use self::reader::Readers;
 use self::results::{ResultFile, ResultFolder};
 use self::space::Space;
 use self::writer::{Job, Trouble, Writer};
+use super::sealed;
 use super::{
     Commit, Committed, Cursor, ExecutionFilter, InstanceRecord, Point, Store, StoreError,
     StoreResult, Write,

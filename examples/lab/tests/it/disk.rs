@@ -217,8 +217,8 @@ async fn assert_keeps_every_promise(home: &Home, server: Server, load: Load) {
     server.kill().await;
     load.hold();
     let effects = home.effects().len();
-    let (folder, store) = home.store_image();
-    let image = read_image(&store, held, effects).await;
+    let (folder, store) = home.store_image().await;
+    let image = read_image(&*store, held, effects).await;
     drop((store, folder));
     let server = home.start().await;
     load.send_to(server.ingress);
@@ -227,11 +227,12 @@ async fn assert_keeps_every_promise(home: &Home, server: Server, load: Load) {
     assert!(server.stop().await.success());
     let evidence = Evidence {
         deliveries: ledger.deliveries(),
-        stored: read_stored(&home.store()).await,
+        stored: read_stored(&*home.store().await).await,
         images: vec![image],
         effects: home.effects(),
         log: home.log(),
         is_graceful: false,
+        is_in_doubt: false,
     };
     assert_eq!(violations(&evidence), []);
 }

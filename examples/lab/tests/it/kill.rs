@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::ledger::{Evidence, Image, Violation, read_image, read_stored, violations};
 use crate::load::{Load, MIXED};
+use crate::postgres::Cluster;
 use crate::process::{Home, number};
 
 /// Kills are no fault of what runs meanwhile: nothing is set aside for them here.
@@ -12,11 +13,20 @@ const SETTINGS: &str = "rate_per_second = 0\ndeaths = 0\n";
 /// `LAB_KILLS` says how often (the release run: 300), `LAB_SEED` at which moments.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g1_g2_g3_g5_whatever_was_accepted_survives_kills_at_random_moments_under_load() {
-    let kills = number("LAB_KILLS", 25);
+    survives_kills(&Home::new(SETTINGS).await, number("LAB_KILLS", 25)).await;
+}
+
+/// The same on a database, whose server lives on; a little shorter.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g1_g2_g3_g5_whatever_was_accepted_survives_kills_at_random_moments_on_postgresql() {
+    let home = Home::on(Cluster::shared(), SETTINGS).await;
+    survives_kills(&home, number("LAB_KILLS", 12)).await;
+}
+
+async fn survives_kills(home: &Home, kills: u64) {
     let seed = number("LAB_SEED", 20_261_122);
     let mut random = Random(seed);
-    let home = Home::new(SETTINGS).await;
-    let load = Load::start(&home, MIXED, 200);
+    let load = Load::start(home, MIXED, 200);
     let mut images = Vec::new();
     for _ in 0..kills {
         let server = home.start().await;
@@ -34,16 +44,16 @@ async fn g1_g2_g3_g5_whatever_was_accepted_survives_kills_at_random_moments_unde
         let held = load.ledger.held();
         server.kill().await;
         load.hold();
-        images.push(image(&home, held).await);
+        images.push(image(home, held).await);
     }
-    let evidence = settle(&home, load, images).await;
+    let evidence = settle(home, load, images).await;
     assert_none(&violations(&evidence), seed);
 }
 
 async fn image(home: &Home, held: Vec<String>) -> Image {
     let effects = home.effects().len();
-    let (folder, store) = home.store_image();
-    let image = read_image(&store, held, effects).await;
+    let (folder, store) = home.store_image().await;
+    let image = read_image(&*store, held, effects).await;
     drop((store, folder));
     image
 }
@@ -60,11 +70,12 @@ async fn settle(home: &Home, load: Load, images: Vec<Image>) -> Evidence {
     assert!(server.stop().await.success());
     Evidence {
         deliveries: ledger.deliveries(),
-        stored: read_stored(&home.store()).await,
+        stored: read_stored(&*home.store().await).await,
         images,
         effects: home.effects(),
         log: home.log(),
         is_graceful: false,
+        is_in_doubt: false,
     }
 }
 

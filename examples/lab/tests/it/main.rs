@@ -21,6 +21,8 @@ mod points;
 #[cfg(test)]
 mod poison;
 #[cfg(test)]
+mod postgres;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod same;

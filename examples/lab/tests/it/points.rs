@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use self::script::Stage;
 use crate::caller::spawn;
 use crate::ledger::{Evidence, read_image, read_stored, violations};
+use crate::postgres::Cluster;
 use crate::process::{Home, PATIENCE};
 
 /// How often a process dies at each place.
@@ -25,7 +26,18 @@ const AT_ONCE: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g1_g2_g3_a_kill_at_every_durable_point_before_and_behind_its_sync_divides_nothing() {
-    let template = Arc::new(Home::new(script::SETTINGS).await);
+    divides_nothing(Home::new(script::SETTINGS).await, TIMES).await;
+}
+
+/// The same on a database: it undoes what was not committed when the connection ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g1_g2_g3_a_kill_at_every_durable_point_divides_nothing_on_postgresql() {
+    let home = Home::on(Cluster::shared(), script::SETTINGS).await;
+    divides_nothing(home, 1).await;
+}
+
+async fn divides_nothing(template: Home, times: usize) {
+    let template = Arc::new(template);
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     let sides = [Side::Before, Side::After];
     let places = Point::ALL.iter().flat_map(|point| {
@@ -35,7 +47,7 @@ async fn g1_g2_g3_a_kill_at_every_durable_point_before_and_behind_its_sync_divid
         })
     });
     let mut cases = Vec::new();
-    for place in places.flat_map(|place| std::iter::repeat_n(place, TIMES)) {
+    for place in places.flat_map(|place| std::iter::repeat_n(place, times)) {
         let (template, turns) = (Arc::clone(&template), Arc::clone(&turns));
         let case = spawn(async move {
             let _turn = turns.acquire().await.unwrap();
@@ -75,8 +87,8 @@ impl Place {
         self.die(&stage).await;
         let held = stage.ledger.held();
         let effects = stage.home.effects().len();
-        let (folder, store) = stage.home.store_image();
-        let image = read_image(&store, held, effects).await;
+        let (folder, store) = stage.home.store_image().await;
+        let image = read_image(&*store, held, effects).await;
         drop((store, folder));
         let after = trace::of(self.point, &stage.home).await;
         let is_done = self.side == Side::After;
@@ -93,11 +105,12 @@ impl Place {
         assert!(server.stop().await.success());
         let mut evidence = Evidence {
             deliveries: stage.ledger.deliveries(),
-            stored: read_stored(&stage.home.store()).await,
+            stored: read_stored(&*stage.home.store().await).await,
             images: vec![image],
             effects: stage.home.effects(),
             log: stage.home.log(),
             is_graceful: false,
+            is_in_doubt: false,
         };
         stage.leave_out(&mut evidence);
         findings.extend(

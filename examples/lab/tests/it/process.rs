@@ -10,12 +10,14 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use runner::store::{SqliteOptions, SqliteStore};
+use runner::store::{PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, Standing, Store};
 use runner::vault::Vault;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
+
+use crate::postgres::{Cluster, copy_of};
 
 /// Far beyond every limit in these tests: whoever waits so long has found a fault.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -25,6 +27,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) struct Home {
     folder: TempDir,
     data: PathBuf,
+    /// What the flows leave outside; processes that follow one another write into the same file.
+    effects: PathBuf,
+    /// A database and its server, if not everything stands in the folder.
+    database: Option<(&'static Cluster, String)>,
     /// The path of the endpoint of each flow; stable over restarts, unlike the port.
     endpoints: BTreeMap<String, String>,
 }
@@ -37,6 +43,15 @@ pub(crate) struct Server {
     pub(crate) ingress: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) token: String,
+}
+
+/// A process that is not ready yet.
+#[derive(Debug)]
+pub(crate) struct Starting {
+    child: Option<Child>,
+    log: PathBuf,
+    /// How much others had written to the log.
+    before: u64,
 }
 
 /// A server that ended before it was ready.
@@ -56,12 +71,51 @@ impl Home {
 
     /// Makes a home whose data stands in `data`, on a disk of its own for example.
     pub(crate) async fn at(folder: TempDir, data: PathBuf, settings: &str) -> Self {
+        Self::in_folder(folder, data, settings).opened().await
+    }
+
+    /// Makes a home whose store is a new database of this server.
+    pub(crate) async fn on(cluster: &'static Cluster, settings: &str) -> Self {
+        let mut home = Self::empty(settings);
+        home.database = Some((cluster, cluster.database()));
+        home.opened().await
+    }
+
+    /// Makes a home on the same database and with the same keys, for a process that stands by.
+    pub(crate) fn beside(&self, settings: &str) -> Self {
+        let mut beside = self.copy_of_folder(settings);
+        beside.effects.clone_from(&self.effects);
+        beside.database.clone_from(&self.database);
+        beside
+    }
+
+    /// Makes a home of the same kind in which no server has been yet.
+    pub(crate) fn empty_one(&self, settings: &str) -> Self {
+        let mut empty = Self::empty(settings);
+        let cluster = self.database.as_ref().map(|(cluster, _)| *cluster);
+        empty.database = cluster.map(|cluster| (cluster, cluster.database()));
+        empty
+    }
+
+    /// Makes a home of the same kind, in which one server has been.
+    pub(crate) async fn another(&self, settings: &str) -> Self {
+        self.empty_one(settings).opened().await
+    }
+
+    fn in_folder(folder: TempDir, data: PathBuf, settings: &str) -> Self {
         fs::write(folder.path().join("settings.toml"), settings).unwrap();
-        let mut home = Self {
+        Self {
+            effects: folder.path().join("effects"),
             folder,
             data,
+            database: None,
             endpoints: BTreeMap::new(),
-        };
+        }
+    }
+
+    /// Lets a first server find out where the endpoints are.
+    async fn opened(self) -> Self {
+        let mut home = self;
         let server = home.start().await;
         home.endpoints = server.endpoints().await;
         assert!(server.stop().await.success());
@@ -71,17 +125,20 @@ impl Home {
     /// Makes a home in which no server has been yet.
     pub(crate) fn empty(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("settings.toml"), settings).unwrap();
         let data = folder.path().join("data");
-        Self {
-            folder,
-            data,
-            endpoints: BTreeMap::new(),
-        }
+        Self::in_folder(folder, data, settings)
     }
 
     /// Makes a home with what this one has on disk; no server may be running in it.
     pub(crate) fn copy(&self, settings: &str) -> Self {
+        let mut copy = self.copy_of_folder(settings);
+        if let Some((cluster, url)) = &self.database {
+            copy.database = Some((cluster, copy_of(cluster, url)));
+        }
+        copy
+    }
+
+    fn copy_of_folder(&self, settings: &str) -> Self {
         let mut copy = Self::empty(settings);
         copy.endpoints.clone_from(&self.endpoints);
         fs::create_dir(&copy.data).unwrap();
@@ -91,7 +148,7 @@ impl Home {
                 fs::copy(file.path(), copy.data.join(file.file_name())).unwrap();
             }
         }
-        fs::copy(self.effects_file(), copy.effects_file()).unwrap();
+        fs::copy(&self.effects, &copy.effects).unwrap();
         copy
     }
 
@@ -122,6 +179,11 @@ impl Home {
 
     /// Starts a server with more arguments; they win over the usual ones.
     pub(crate) async fn try_start(&self, more: &[&str]) -> Result<Server, Failed> {
+        self.begin(more).ready().await
+    }
+
+    /// Begins a process, with more arguments; they win over the usual ones.
+    pub(crate) fn begin(&self, more: &[&str]) -> Starting {
         let log = self.log_file();
         let before = fs::metadata(&log).map_or(0, |file| file.len());
         let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
@@ -133,6 +195,13 @@ impl Home {
         }
         if !more.contains(&"--data") {
             command.arg("--data").arg(&self.data);
+        }
+        if let Some((_, url)) = self
+            .database
+            .as_ref()
+            .filter(|_| !more.contains(&"--store"))
+        {
+            command.args(["--store", url]);
         }
         if !more.contains(&"--settings") {
             command
@@ -146,21 +215,12 @@ impl Home {
             .unwrap();
         command
             .args(more)
-            .env("LAB_EFFECTS", self.effects_file())
+            .env("LAB_EFFECTS", &self.effects)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(standard_error);
-        let spawned = in_background(move || ready(command.spawn().unwrap())).await;
-        spawned.map_err(|mut child| {
-            let code = child.wait().unwrap().code();
-            let mut text = fs::read_to_string(&log).unwrap();
-            text.drain(..usize::try_from(before).unwrap());
-            Failed { code, text }
-        })
-    }
-
-    fn effects_file(&self) -> PathBuf {
-        self.folder.path().join("effects")
+        let child = Some(command.spawn().unwrap());
+        Starting { child, log, before }
     }
 
     fn log_file(&self) -> PathBuf {
@@ -169,7 +229,7 @@ impl Home {
 
     /// Returns what the flows left outside, line by line.
     pub(crate) fn effects(&self) -> Vec<String> {
-        let text = fs::read_to_string(self.effects_file()).unwrap_or_default();
+        let text = fs::read_to_string(&self.effects).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
 
@@ -179,14 +239,25 @@ impl Home {
     }
 
     /// Opens the store; no server may be running.
-    pub(crate) fn store(&self) -> SqliteStore {
+    pub(crate) async fn store(&self) -> Box<dyn Store> {
+        let vault = Vault::open(&self.data).unwrap();
+        if let Some((_, url)) = &self.database {
+            let store = PostgresStore::connect(url, &PostgresOptions::default(), vault).unwrap();
+            let mut standing = store.standing();
+            let is_active = standing.wait_for(|it| matches!(it, Standing::Active));
+            let _ = in_time(is_active).await.unwrap();
+            return Box::new(store);
+        }
         let database = self.data.join("runner.db");
         let store = SqliteStore::open(&database, &SqliteOptions::default()).unwrap();
-        store.sealing_with(Vault::open(&self.data).unwrap())
+        Box::new(store.sealing_with(vault))
     }
 
     /// Opens a copy of the store as it stands on the disk now; the original is left as the dead process left it.
-    pub(crate) fn store_image(&self) -> (TempDir, SqliteStore) {
+    pub(crate) async fn store_image(&self) -> (Option<TempDir>, Box<dyn Store>) {
+        if self.database.is_some() {
+            return (None, self.store().await);
+        }
         let folder = tempfile::tempdir().unwrap();
         for name in ["runner.db", "runner.db-wal"] {
             let file = self.data.join(name);
@@ -200,8 +271,44 @@ impl Home {
         };
         let store = SqliteStore::open(&folder.path().join("runner.db"), &options).unwrap();
         let vault = Vault::open(&self.data).unwrap();
-        (folder, store.sealing_with(vault))
+        (Some(folder), Box::new(store.sealing_with(vault)))
     }
+}
+
+impl Starting {
+    /// Waits until it says that it is ready.
+    pub(crate) async fn ready(mut self) -> Result<Server, Failed> {
+        let child = self.child.take().unwrap();
+        let started = in_background(move || ready(child)).await;
+        started.map_err(|mut child| {
+            let code = child.wait().unwrap().code();
+            let mut text = fs::read_to_string(&self.log).unwrap();
+            text.drain(..usize::try_from(self.before).unwrap());
+            Failed { code, text }
+        })
+    }
+
+    /// Sends SIGTERM, and waits for the end.
+    pub(crate) async fn stop(mut self) -> ExitStatus {
+        let mut child = self.child.take().unwrap();
+        kill_process(pid_of(&child), Signal::TERM).unwrap();
+        in_background(move || child.wait().unwrap()).await
+    }
+}
+
+/// A test that fails leaves no process behind.
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn pid_of(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap()
 }
 
 /// Waits for the line that says that the server is ready, which is the first on its standard output.
@@ -236,8 +343,20 @@ impl Server {
 
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        kill_process(self.pid(), Signal::TERM).unwrap();
+    }
+
+    /// Stops the process where it is, until it is told to go on.
+    pub(crate) fn pause(&self) {
+        kill_process(self.pid(), Signal::STOP).unwrap();
+    }
+
+    pub(crate) fn go_on(&self) {
+        kill_process(self.pid(), Signal::CONT).unwrap();
+    }
+
+    fn pid(&self) -> Pid {
+        pid_of(&self.child)
     }
 
     /// Waits for the end; nothing but the one line may stand on standard output.

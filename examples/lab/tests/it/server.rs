@@ -262,7 +262,7 @@ async fn beyond_fifty_a_second_an_endpoint_refuses_and_records_nothing() {
     assert!(accepted >= 50, "{accepted}");
     server.until_idle().await;
     assert!(server.stop().await.success());
-    let stored = read_stored(&home.store()).await;
+    let stored = read_stored(&*home.store().await).await;
     let echoed = stored
         .iter()
         .filter(|stored| stored.execution.flow.as_str() == "echo");

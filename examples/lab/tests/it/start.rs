@@ -90,7 +90,7 @@ async fn a_store_of_another_kind_or_a_newer_version_is_left_alone() {
     let failed = refused(&home, &["--store", &store]).await;
     check(&failed, &[text(folder.path())]);
     let failed = refused(&home, &["--store", "mysql://here"]).await;
-    check(&failed, &["mysql://here", "sqlite:"]);
+    check(&failed, &["`mysql` is no store", "sqlite:"]);
 }
 
 #[tokio::test]

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use runner::record::Execution;
-use runner::store::Store as _;
 use serde_json::json;
 
 use crate::caller::{Broken, Caller, Wire, call, get, post, spawn};
@@ -39,12 +38,13 @@ async fn g8_sigterm_under_load_answers_what_was_read_and_loses_nothing() {
     assert_ends_in_time(server).await;
     let evidence = Evidence {
         deliveries: ledger.deliveries(),
-        stored: read_stored(&home.store()).await,
+        stored: read_stored(&*home.store().await).await,
         images: Vec::new(),
         effects: home.effects(),
         log: home.log(),
         // A request without an answer has no execution: it was never read.
         is_graceful: true,
+        is_in_doubt: false,
     };
     assert_eq!(violations(&evidence), []);
 }
@@ -135,6 +135,6 @@ async fn g8_who_waits_for_longer_than_the_grace_is_told_that_the_run_goes_on() {
 }
 
 async fn stored(home: &Home, id: &str) -> Execution {
-    let found = home.store().execution(&id.into()).await.unwrap();
+    let found = home.store().await.execution(&id.into()).await.unwrap();
     found.expect("it is there")
 }

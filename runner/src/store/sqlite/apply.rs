@@ -6,9 +6,11 @@ use sdk::Timestamp;
 use sdk::id::{ExecutionId, InstanceId};
 
 use super::results::ResultFile;
-use super::row::{self, Coded as _, EXECUTION_INSERT, number, to_json};
+use super::row::{self, EXECUTION_INSERT, number, to_json};
 use super::{prune, read};
 use crate::record::{Execution, LogRecord, ResultType, Status, StepRecord, StoredOutput};
+use crate::store::code::Coded as _;
+use crate::store::head::OutputHead;
 use crate::store::{
     Accept, ClearState, Committed, Finish, InstanceRecord, StateChange, TickClaim, Write,
     lasting_change,
@@ -326,7 +328,7 @@ fn output(
     output: &StoredOutput,
     file: Option<&ResultFile>,
 ) -> Result<()> {
-    let head = to_json(&super::results::OutputHead::of(output))?;
+    let head = to_json(&OutputHead::of(output))?;
     let data = file.is_none().then_some(&output.data[..]);
     run(
         db,

@@ -5,8 +5,8 @@ use sdk::Timestamp;
 use sdk::state::StateScope;
 
 use super::apply::{Effects, run};
-use super::row::Coded as _;
 use crate::store::Prune;
+use crate::store::code::Coded as _;
 
 /// Takes away what ended before the given times; counts it in the effects.
 pub(super) fn prune(db: &Connection, bounds: &Prune, effects: &mut Effects) -> Result<()> {

@@ -10,12 +10,13 @@ use sdk::host::StepId;
 use sdk::id::{ExecutionId, FlowKey, InstanceId};
 use serde_json::Value;
 
-use super::results::OutputHead;
-use super::row::{self, Coded as _, EXECUTION_COLUMNS, number};
+use super::row::{self, EXECUTION_COLUMNS, number};
 use crate::record::{
     Execution, InvokedBy, LogRecord, ResultType, StateEntry, StateKey, StepRecord, StoredAnswer,
     StoredPayload,
 };
+use crate::store::code::Coded as _;
+use crate::store::head::OutputHead;
 use crate::store::{Cursor, ExecutionFilter, InstanceRecord};
 
 /// The data of an output: in the row, or in a file of that name.

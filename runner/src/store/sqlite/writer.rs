@@ -47,20 +47,6 @@ impl Job {
         self.probe || self.commit.writes.iter().any(accept)
     }
 
-    /// Returns how many bytes it brings, roughly.
-    fn weight(&self) -> usize {
-        let weight = |write: &Write| match write {
-            Write::Accept(accept) => {
-                let body = accept.payload.as_ref().map_or(0, |it| it.raw_body.len());
-                2048 + body
-            }
-            Write::Finish(finish) => 1024 + finish.output.as_ref().map_or(0, |it| it.data.len()),
-            Write::Log(lines) => lines.iter().map(|line| 128 + line.text.len()).sum(),
-            _ => 512,
-        };
-        self.commit.writes.iter().map(weight).sum()
-    }
-
     fn answer(self, answer: StoreResult<Committed>) {
         // Whoever asked may have gone; what was done stays done.
         let _ = self.answer.send(answer);
@@ -169,7 +155,8 @@ impl Writer {
         match self.attempt(jobs) {
             Ok((committed, effects)) => {
                 self.transactions.fetch_add(1, Ordering::Relaxed);
-                self.unchecked += jobs.iter().map(Job::weight).sum::<usize>() + TRANSACTION_BYTES;
+                self.unchecked +=
+                    jobs.iter().map(|job| job.commit.weight()).sum::<usize>() + TRANSACTION_BYTES;
                 for name in &effects.unneeded {
                     self.results.remove(name);
                 }
@@ -311,7 +298,7 @@ impl Writer {
 /// Takes what waits, within bounds. As long as more comes when others get to run, it lets them: callers that were answered just now
 /// come back at once, and a sync costs as much for one as for all of them.
 fn gather(first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
-    let mut weight = first.weight();
+    let mut weight = first.commit.weight();
     let mut batch = vec![first];
     loop {
         let before = batch.len();
@@ -319,7 +306,7 @@ fn gather(first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
             && weight < BATCH_BYTES
             && let Ok(job) = jobs.try_recv()
         {
-            weight += job.weight();
+            weight += job.commit.weight();
             batch.push(job);
         }
         if batch.len() == before {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use runner::record::{Execution, StepRecord};
-use runner::store::{ExecutionFilter, SqliteStore, Store as _};
+use runner::store::{ExecutionFilter, Store};
 use sdk::Timestamp;
 
 use super::Delivery;
@@ -24,6 +24,8 @@ pub(crate) struct Evidence {
     pub(crate) log: String,
     /// Whether a request without an answer has no execution: nothing was killed.
     pub(crate) is_graceful: bool,
+    /// Whether a request that was refused with 503 may have an execution: the store was cut off before it could say what it had done.
+    pub(crate) is_in_doubt: bool,
 }
 
 /// An execution in the store.
@@ -52,7 +54,7 @@ pub(crate) struct Image {
 const PAGE: u32 = 1000;
 
 /// Reads everything that a store has.
-pub(crate) async fn read_stored(store: &SqliteStore) -> Vec<Stored> {
+pub(crate) async fn read_stored(store: &dyn Store) -> Vec<Stored> {
     let mut all = Vec::new();
     for execution in executions(store).await {
         let payload = store.payload(&execution.id).await.unwrap();
@@ -69,7 +71,7 @@ pub(crate) async fn read_stored(store: &SqliteStore) -> Vec<Stored> {
 }
 
 /// Reads the store as a dead process left it. `held` and `effects` were read before.
-pub(crate) async fn read_image(store: &SqliteStore, held: Vec<String>, effects: usize) -> Image {
+pub(crate) async fn read_image(store: &dyn Store, held: Vec<String>, effects: usize) -> Image {
     let mut image = Image {
         held,
         effects,
@@ -87,7 +89,7 @@ pub(crate) async fn read_image(store: &SqliteStore, held: Vec<String>, effects: 
     image
 }
 
-async fn executions(store: &SqliteStore) -> Vec<Execution> {
+async fn executions(store: &dyn Store) -> Vec<Execution> {
     let filter = ExecutionFilter::default();
     let mut all: Vec<Execution> = Vec::new();
     loop {

@@ -107,6 +107,7 @@ fn sound() -> Evidence {
         effects: effects.map(str::to_owned).into(),
         log: r#"{"timestamp":"2026-01-01T00:00:00Z","level":"INFO"}"#.to_owned(),
         is_graceful: false,
+        is_in_doubt: false,
     }
 }
 

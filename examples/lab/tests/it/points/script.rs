@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Method;
 use runner::clock::{Clock as _, SystemClock};
 use runner::record::{Execution, InvokedBy, Status, StoredPayload};
-use runner::store::{Accept, Commit, Point, Store as _, Write};
+use runner::store::{Accept, Commit, Point, Write};
 use sdk::Payload;
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ impl Stage {
     /// Makes what must be there before the process starts that is to die.
     pub(super) async fn prepare(point: Point, template: &Home) -> Self {
         let home = match point {
-            Point::Deploy | Point::Deployed | Point::Timetable => Home::empty(SETTINGS),
+            Point::Deploy | Point::Deployed | Point::Timetable => template.empty_one(SETTINGS),
             Point::Cancel => template.copy(ONE_AT_A_TIME),
             Point::Requeue => template.copy(NO_GRACE),
             _ => template.copy(SETTINGS),
@@ -326,14 +326,14 @@ impl Stage {
     /// Leaves a run of `tick` that waits for its retry, and a tick that is due at once.
     async fn owe_a_tick_during_a_run(&mut self) {
         let (store, instance) = loop {
-            let store = self.home.store();
+            let store = self.home.store().await;
             let instance = store.instances().await.unwrap().remove(0);
             if store.last_ticks(&instance.id).await.unwrap().is_empty() {
                 break (store, instance);
             }
             // It was made as a minute began, and the next tick is far away.
             drop(store);
-            self.home = Home::new(SETTINGS).await;
+            self.home = self.home.another(SETTINGS).await;
         };
         let now = SystemClock.now();
         let mut earlier = (*instance).clone();

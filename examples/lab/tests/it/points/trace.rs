@@ -1,7 +1,7 @@
 //! What each kind of commit leaves on the disk: a number that it makes larger.
 
 use runner::record::{Execution, InvokedBy, ResultType, Status};
-use runner::store::{ExecutionFilter, InstanceRecord, Point, SqliteStore, Store as _};
+use runner::store::{ExecutionFilter, InstanceRecord, Point, Store};
 
 use crate::process::Home;
 
@@ -10,13 +10,13 @@ pub(super) async fn of(point: Point, home: &Home) -> u64 {
     if !home.data().exists() {
         return 0;
     }
-    let (folder, store) = home.store_image();
-    let trace = trace(point, &store).await;
+    let (folder, store) = home.store_image().await;
+    let trace = trace(point, &*store).await;
     drop((store, folder));
     trace
 }
 
-async fn trace(point: Point, store: &SqliteStore) -> u64 {
+async fn trace(point: Point, store: &dyn Store) -> u64 {
     match point {
         Point::Accept
         | Point::Start
@@ -50,12 +50,12 @@ async fn trace(point: Point, store: &SqliteStore) -> u64 {
     }
 }
 
-async fn all_executions(store: &SqliteStore) -> Vec<Execution> {
+async fn all_executions(store: &dyn Store) -> Vec<Execution> {
     let all = ExecutionFilter::default();
     store.executions(&all, None, 1000).await.unwrap()
 }
 
-async fn of_executions(point: Point, store: &SqliteStore) -> u64 {
+async fn of_executions(point: Point, store: &dyn Store) -> u64 {
     let all = all_executions(store).await;
     let counts = all.iter().map(|execution| match point {
         Point::Start => u64::from(execution.starts),
@@ -71,7 +71,7 @@ async fn of_executions(point: Point, store: &SqliteStore) -> u64 {
     counts.sum()
 }
 
-async fn of_journals(point: Point, store: &SqliteStore) -> u64 {
+async fn of_journals(point: Point, store: &dyn Store) -> u64 {
     let mut count = 0;
     for execution in all_executions(store).await {
         count += match point {
@@ -82,7 +82,7 @@ async fn of_journals(point: Point, store: &SqliteStore) -> u64 {
     count as u64
 }
 
-async fn of_instances(point: Point, store: &SqliteStore) -> u64 {
+async fn of_instances(point: Point, store: &dyn Store) -> u64 {
     let all = store.instances().await.unwrap();
     let has =
         |instance: &InstanceRecord, status: &str| u64::from(instance.open["status"] == status);
