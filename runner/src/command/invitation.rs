@@ -76,7 +76,7 @@ pub(super) fn text(ready: &Ready<'_>, ports: &Ports, local: Option<&Instance>) -
     let token = ready.admin_token_file.display();
     let _ = write!(
         text,
-        "\nConsole, entered with the token in `{token}`:\n\n  {admin_url}\n\nManagement API:\n\n  curl -s -H \"authorization: Bearer $(cat '{token}')\" {admin_url}/api/executions\n\nStop with ctrl-c.\n",
+        "\nConsole:\n\n  {admin_url}\n\nIt asks for the token in `{token}`.\n\nManagement API:\n\n  curl -s -H \"authorization: Bearer $(cat '{token}')\" {admin_url}/api/executions\n\nStop with ctrl-c.\n",
         admin_url = ready.admin_url
     );
     text
