@@ -30,7 +30,7 @@ use crate::instance::{Authorization, Instance, Instances, Tokens};
 use crate::ports::Ports;
 use crate::store::{Commit, Point, StoreError, Write};
 
-/// A provider that did not answer is asked again after this long, unless it said when.
+/// A provider that did not answer is asked again after this long, or later if it said so.
 const FAILURE_KEPT: Duration = seconds(5);
 
 /// A provider that refused the client is asked again after this long, or when the client has changed.
@@ -55,6 +55,8 @@ pub struct Connections {
     failures: Mutex<BTreeMap<Place, Failure>>,
     /// Who was sent to authorise a connection, by the state that comes back with them.
     asked: Mutex<HashMap<String, Asked>>,
+    /// How often each connection was forgotten: who was sent away before that comes back too late.
+    forgotten: Mutex<HashMap<Place, u64>>,
 }
 
 /// A connection: its instance and its config variable.
@@ -92,6 +94,7 @@ impl Connections {
             asking: Mutex::default(),
             failures: Mutex::default(),
             asked: Mutex::default(),
+            forgotten: Mutex::default(),
         })
     }
 
@@ -153,7 +156,7 @@ impl Connections {
         let tokens = tokens.ok_or_else(|| Trouble::Ended(variable.clone()))?;
         let access = Secret::new(tokens.access.as_str());
         let is_refused = refused == Some(&access);
-        let is_young = now < tokens.obtained_at + YOUNG;
+        let is_young = tokens.obtained_at <= now && now < tokens.obtained_at + YOUNG;
         if tokens.is_fresh(now) && (!is_refused || is_young) {
             return Ok(Known::Token(access));
         }
@@ -169,9 +172,21 @@ impl Connections {
     }
 
     fn find(&self, place: &Place) -> Result<(Arc<Instance>, OAuthClient), Trouble> {
-        let (id, variable) = place;
-        let unknown = || Trouble::Unknown(variable.clone());
-        let instance = self.instances.get(id).ok_or_else(unknown)?;
+        self.of(self.instances.get(&place.0), &place.1)
+    }
+
+    /// As [`find`](Self::find), also in an instance that is removed and not erased yet.
+    fn find_kept(&self, place: &Place) -> Result<(Arc<Instance>, OAuthClient), Trouble> {
+        self.of(self.instances.find(&place.0), &place.1)
+    }
+
+    fn of(
+        &self,
+        instance: Option<Arc<Instance>>,
+        variable: &str,
+    ) -> Result<(Arc<Instance>, OAuthClient), Trouble> {
+        let unknown = || Trouble::Unknown(variable.to_owned());
+        let instance = instance.ok_or_else(unknown)?;
         let client = instance.client(&self.ports.integration, variable);
         let client = client.ok_or_else(unknown)?;
         Ok((instance, client))
@@ -247,18 +262,23 @@ impl Connections {
         }
     }
 
-    /// Returns the failure after which the same client is not to ask again yet.
+    /// Returns the failure after which the same client is not to ask again yet. One that holds for longer than any may is from before the
+    /// clock was set back.
     fn failed_before(&self, place: &Place, client: &OAuthClient) -> Option<Trouble> {
         let failures = lock(&self.failures);
         let failure = failures.get(place)?;
-        let holds = failure.client == *client && self.ports.clock.now() < failure.until;
+        let left = failure.until.since(self.ports.clock.now());
+        let is_now = !left.is_zero() && left <= exchange::LONGEST_WAIT;
+        let holds = is_now && failure.client == *client;
         holds.then(|| failure.trouble.clone())
     }
 
     /// Remembers a failure, and tells the operator.
     fn note(&self, place: &Place, client: OAuthClient, fault: NotGiven) -> Trouble {
         let kept = match &fault {
-            NotGiven::Unreachable { wait, .. } => wait.unwrap_or(FAILURE_KEPT),
+            NotGiven::Unreachable { wait, .. } => {
+                wait.map_or(FAILURE_KEPT, |wait| wait.max(FAILURE_KEPT))
+            }
             _ => REFUSAL_KEPT,
         };
         let until = self.ports.clock.now() + kept;
@@ -276,7 +296,8 @@ impl Connections {
     }
 
     /// Keeps what the provider gave in the place of what `used` stood for, or that it gives nothing more. Whatever was granted meanwhile
-    /// is left as it is. A store that fails is asked again: what the provider gave cannot be had twice.
+    /// is left as it is. A store that fails is asked again: what the provider gave cannot be had twice, also not for an instance that was
+    /// removed meanwhile and can be brought back.
     async fn keep(
         &self,
         place: &Place,
@@ -288,7 +309,7 @@ impl Connections {
         let variable = &place.1;
         loop {
             let changing = self.changing.lock().await;
-            let (instance, current) = self.find(place)?;
+            let (instance, current) = self.find_kept(place)?;
             if current.identity() != client.identity() {
                 return Err(Trouble::Changed(variable.clone()));
             }

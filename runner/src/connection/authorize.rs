@@ -1,11 +1,13 @@
 //! Has somebody authorise a connection (RFC 6749, 4.1, with PKCE): sends them to the provider, and takes them back.
 
+use std::sync::Weak;
 use std::time::Duration;
 
 use sdk::connection::GrantKind;
 use sdk::id::InstanceId;
 use sdk::time::{minutes, seconds};
 use sdk::{Secret, Timestamp};
+use tokio::sync::oneshot;
 
 use super::exchange::{self, Asking, Given};
 use super::{Connections, Place, Trouble, lock};
@@ -41,6 +43,8 @@ pub(super) struct Asked {
     /// What proves to the provider that who asks for the tokens is who sent somebody there (PKCE).
     verifier: Secret,
     until: Timestamp,
+    /// How often the connection was forgotten before.
+    forgotten: u64,
 }
 
 /// Why nobody can be sent to authorise a connection, or why it cannot be forgotten.
@@ -75,7 +79,7 @@ pub enum CallbackError {
     /// They, or the provider, have said no.
     #[error("The connection was not authorised; ask for a new link to try again.")]
     Denied,
-    /// The instance was deployed with another client, or removed.
+    /// The instance was deployed with another client, or removed, or the connection was forgotten.
     #[error("The connection has changed meanwhile; ask for a new link.")]
     Changed,
     /// The provider gives no tokens.
@@ -112,6 +116,7 @@ impl Connections {
         let url = url.map_err(|_| AuthorizeError::Url(variable.to_owned()))?;
         let expires_at = now + TAKEN_BACK_FOR;
         let sent = Asked {
+            forgotten: self.times_forgotten(&place),
             place,
             identity: client.identity().to_owned(),
             verifier,
@@ -165,13 +170,12 @@ impl Connections {
             tracing::warn!(%instance, connection = variable, %fault, "a provider did not confirm an authorisation");
             CallbackError::NotConfirmed
         })?;
-        self.grant(&asked, given).await?;
-        tracing::info!(%instance, connection = variable, "a connection was authorised");
-        Ok(())
+        self.grant(asked, given).await
     }
 
-    /// Keeps what somebody has granted, in the place of whatever was granted before.
-    async fn grant(&self, asked: &Asked, given: Given) -> Result<(), CallbackError> {
+    /// Keeps what somebody has granted. A task of its own does it, which ends also when they wait no longer: what the store has taken must
+    /// stand in memory too.
+    async fn grant(&self, asked: Asked, given: Given) -> Result<(), CallbackError> {
         let now = self.ports.clock.now();
         let authorization = Authorization {
             identity: asked.identity.clone(),
@@ -183,30 +187,61 @@ impl Connections {
                 expires_at: given.lifetime.map(|lifetime| now + lifetime),
             }),
         };
-        let storing = async {
-            loop {
-                let changing = self.changing.lock().await;
-                let found = self.find(&asked.place).ok();
-                let (instance, _) = found
-                    .filter(|(_, client)| client.identity() == asked.identity)
-                    .ok_or(CallbackError::Changed)?;
-                let granted = Some(authorization.clone());
-                match self.store(&instance, &asked.place.1, granted).await {
-                    Ok(()) => return Ok(()),
-                    Err(StoreError::Damaged(_)) => return Err(CallbackError::NotStored),
-                    Err(_) => {}
-                }
-                drop(changing);
-                self.ports.clock.sleep(super::STORE_PAUSE).await;
+        let (sender, receiver) = oneshot::channel();
+        let me = Weak::clone(&self.me);
+        self.ports.spawn.engine(Box::pin(async move {
+            if let Some(connections) = me.upgrade() {
+                let stored = connections.keep_granted(&asked, &authorization).await;
+                // Whoever came back may have gone.
+                let _ = sender.send(stored);
             }
-        };
-        let stored = until(&*self.ports.clock, now + LONGEST_STORE, storing).await;
-        stored.map_err(|_| CallbackError::NotStored)??;
-        lock(&self.failures).remove(&asked.place);
-        Ok(())
+        }));
+        match until(&*self.ports.clock, now + LONGEST_STORE, receiver).await {
+            Ok(Ok(stored)) => stored,
+            // It takes too long, or the process is on its way out.
+            Ok(Err(_)) | Err(_) => Err(CallbackError::NotStored),
+        }
     }
 
-    /// Forgets what was granted to a connection; returns whether there was anything. The provider is not told.
+    /// Keeps what somebody has granted, in the place of whatever was granted before. A store that fails is asked again, unless the
+    /// connection is forgotten, changed or authorised once more meanwhile.
+    async fn keep_granted(
+        &self,
+        asked: &Asked,
+        authorization: &Authorization,
+    ) -> Result<(), CallbackError> {
+        let (id, variable) = &asked.place;
+        loop {
+            let changing = self.changing.lock().await;
+            let found = self.find(&asked.place).ok();
+            let (instance, client) = found
+                .filter(|(_, client)| client.identity() == asked.identity)
+                .filter(|_| self.times_forgotten(&asked.place) == asked.forgotten)
+                .ok_or(CallbackError::Changed)?;
+            let now = self.ports.clock.now();
+            let before = instance.authorization(&client, variable);
+            // What was authorised in the future is from before the clock was set back.
+            let later = before.map(|before| before.authorized_at);
+            if later.is_some_and(|at| authorization.authorized_at < at && at <= now) {
+                return Ok(());
+            }
+            let granted = Some(authorization.clone());
+            match self.store(&instance, variable, granted).await {
+                Ok(()) => {
+                    lock(&self.failures).remove(&asked.place);
+                    tracing::info!(instance = %id, connection = variable, "a connection was authorised");
+                    return Ok(());
+                }
+                Err(StoreError::Damaged(_)) => return Err(CallbackError::NotStored),
+                Err(_) => {}
+            }
+            drop(changing);
+            self.ports.clock.sleep(super::STORE_PAUSE).await;
+        }
+    }
+
+    /// Forgets what was granted to a connection, also by somebody who is on their way back; returns whether there was anything. The
+    /// provider is not told.
     ///
     /// # Errors
     ///
@@ -221,11 +256,23 @@ impl Connections {
         let (instance, _) = self.find(&place).map_err(AuthorizeError::Unknown)?;
         lock(&self.failures).remove(&place);
         lock(&self.asked).retain(|_, asked| asked.place != place);
+        self.count_as_forgotten(place);
         if !instance.secrets.authorizations.contains_key(variable) {
             return Ok(false);
         }
         self.store(&instance, variable, None).await?;
         Ok(true)
+    }
+
+    fn count_as_forgotten(&self, place: Place) {
+        let mut forgotten = lock(&self.forgotten);
+        forgotten.retain(|(id, _), _| self.instances.find(id).is_some());
+        *forgotten.entry(place).or_default() += 1;
+    }
+
+    fn times_forgotten(&self, place: &Place) -> u64 {
+        let forgotten = lock(&self.forgotten);
+        forgotten.get(place).copied().unwrap_or_default()
     }
 
     fn redirect_url(&self) -> String {

@@ -25,11 +25,14 @@ use crate::ports::Ports;
 /// A provider is waited for no longer than this.
 const LONGEST: Duration = seconds(10);
 
+/// A provider that renews a token is waited for no longer than this: what it answers may hold the only refresh token that is still good.
+const LONGEST_REFRESH: Duration = seconds(60);
+
 /// Tokens have some thousand bytes at most.
 const LARGEST: usize = 64 * 1024;
 
 /// A provider that says when to come again is believed up to this.
-const LONGEST_WAIT: Duration = minutes(10);
+pub(super) const LONGEST_WAIT: Duration = minutes(10);
 
 /// What a token is asked for with.
 pub(super) enum Asking<'a> {
@@ -40,6 +43,16 @@ pub(super) enum Asking<'a> {
         verifier: &'a Secret,
         redirect_url: &'a str,
     },
+}
+
+impl Asking<'_> {
+    /// Returns how long the provider is waited for.
+    fn longest(&self) -> Duration {
+        match self {
+            Self::Refresh(_) => LONGEST_REFRESH,
+            Self::ClientCredentials | Self::Code { .. } => LONGEST,
+        }
+    }
 }
 
 /// What a provider gave.
@@ -85,6 +98,7 @@ pub(super) async fn ask(
     let http = Http {
         clock: Arc::clone(&ports.clock),
         outbound: Arc::clone(&ports.outbound),
+        longest: asking.longest(),
     };
     let parameters = client.grant.token_parameters().iter().cloned();
     let scopes = || client.grant.scopes().iter().cloned().map(Scope::new);
@@ -189,6 +203,7 @@ fn parsed<T, E>(url: Result<T, E>) -> Result<T, NotGiven> {
 struct Http {
     clock: Arc<dyn Clock>,
     outbound: Arc<dyn Outbound>,
+    longest: Duration,
 }
 
 impl<'a> AsyncHttpClient<'a> for Http {
@@ -204,11 +219,12 @@ impl<'a> AsyncHttpClient<'a> for Http {
         request.extensions_mut().insert(AnswerLimit(LARGEST));
         let host = request.uri().host().unwrap_or_default().to_owned();
         let (clock, exchange) = (Arc::clone(&self.clock), self.outbound.send(request));
+        let longest = self.longest;
         Box::pin(async move {
-            let deadline = clock.now() + LONGEST;
+            let deadline = clock.now() + longest;
             let answer = until(&*clock, deadline, exchange).await;
             let answer = answer.map_err(|_| NotGiven::Unreachable {
-                reason: format!("no answer from `{host}` within {} s", LONGEST.as_secs()),
+                reason: format!("no answer from `{host}` within {} s", longest.as_secs()),
                 wait: None,
             })?;
             let answer = answer.map_err(|fault| match fault {
@@ -246,6 +262,8 @@ fn read(host: &str, answer: &Response<Bytes>) -> Result<oauth2::HttpResponse, No
                 let number = value.as_f64().or_else(|| value.as_str()?.parse().ok())?;
                 Duration::try_from_secs_f64(number).ok()
             });
+            // Some say so of a token that is good for ever.
+            let seconds = seconds.filter(|seconds| seconds.as_secs() > 0);
             let given = json!({
                 "access_token": token,
                 "token_type": "bearer",
@@ -299,21 +317,35 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn e55_a_provider_that_does_not_answer_is_waited_for_ten_seconds_and_no_longer() {
-        let clock = ManualClock::at("2026-03-27T16:50:00Z".parse().unwrap());
-        let http = Http {
-            clock: Arc::new(clock.clone()),
-            outbound: Arc::new(Silence),
+    async fn e55_a_provider_that_does_not_answer_is_waited_for_so_long_and_no_longer() {
+        let verifier = Secret::new("verifier");
+        let code = Asking::Code {
+            code: "code",
+            verifier: &verifier,
+            redirect_url: "https://hooks.example/oauth/callback",
         };
-        let request = http::Request::post("https://crm.example/token?canary").body(Vec::new());
-        let (answer, ()) = tokio::join!(http.call(request.unwrap()), async {
-            tokio::task::yield_now().await;
-            let deadline = clock.next_deadline().unwrap();
-            assert_eq!(deadline, clock.now() + seconds(10));
-            clock.advance_to(deadline);
-        });
-        let text = answer.unwrap_err().to_string();
-        assert_eq!(text, "no answer from `crm.example` within 10 s");
+        for (asking, longest) in [
+            (Asking::ClientCredentials, 10),
+            (code, 10),
+            (Asking::Refresh("refresh-token"), 60),
+        ] {
+            let clock = ManualClock::at("2026-03-27T16:50:00Z".parse().unwrap());
+            let http = Http {
+                clock: Arc::new(clock.clone()),
+                outbound: Arc::new(Silence),
+                longest: asking.longest(),
+            };
+            let request = http::Request::post("https://crm.example/token?canary").body(Vec::new());
+            let (answer, ()) = tokio::join!(http.call(request.unwrap()), async {
+                tokio::task::yield_now().await;
+                let deadline = clock.next_deadline().unwrap();
+                assert_eq!(deadline, clock.now() + seconds(longest));
+                clock.advance_to(deadline);
+            });
+            let text = answer.unwrap_err().to_string();
+            let expected = format!("no answer from `crm.example` within {longest} s");
+            assert_eq!(text, expected);
+        }
     }
 
     fn answer(status: u16, body: &str) -> Result<(u16, Value), String> {
@@ -342,6 +374,7 @@ mod tests {
                 r#"{"access_token":"t","token_type":"bot","expires_in":-1}"#,
                 json!(null),
             ),
+            (r#"{"access_token":"t","expires_in":0}"#, json!(null)),
             (r#"{"access_token":"t","refresh_token":""}"#, json!(null)),
         ] {
             assert_eq!(answer(200, body), Ok((200, token(lifetime))), "{body}");

@@ -155,11 +155,32 @@ impl Rig {
     }
 
     async fn authorize(&self) {
-        let connections = &self.runner.engine.connections;
+        self.come_back().await.unwrap().unwrap();
+    }
+
+    /// Has somebody sent to the provider and come back, in a task of its own.
+    fn come_back(&self) -> tokio::task::JoinHandle<Result<(), CallbackError>> {
+        let connections = Arc::clone(&self.runner.engine.connections);
         let sent = connections.authorize(&self.instance, "crm").unwrap();
         let (_, rest) = sent.url.split_once("state=").unwrap();
-        let state = rest.split('&').next().unwrap();
-        connections.take_back(state, Ok("code")).await.unwrap();
+        let state = rest.split('&').next().unwrap().to_owned();
+        Handle::current().spawn(async move { connections.take_back(&state, Ok("code")).await })
+    }
+
+    /// Has the store fail, and somebody come back to it.
+    async fn come_back_in_vain(&self) -> tokio::task::JoinHandle<Result<(), CallbackError>> {
+        self.store.fails.store(true, Ordering::SeqCst);
+        let back = self.come_back();
+        while self.store.refused.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        back
+    }
+
+    /// Lets others do what they can, then the pause pass before the store is asked again.
+    async fn pause(&self) {
+        tokio::task::yield_now().await;
+        self.clock.advance_to(self.clock.now() + STORE_PAUSE);
     }
 
     /// Asks for a token in a task of its own.
@@ -197,7 +218,11 @@ async fn e55_a_token_is_handed_out_once_what_came_with_it_is_on_the_disk() {
     rig.store.fails.store(true, Ordering::SeqCst);
     rig.provider.renews.add_permits(1);
     let asks = [rig.ask(), rig.ask()];
-    while rig.store.refused.lock().unwrap().len() < 2 {
+    let refused = || {
+        let points = rig.store.refused.lock().unwrap();
+        points.iter().filter(|point| **point == "keys").count()
+    };
+    while refused() < 2 {
         tokio::task::yield_now().await;
         if let Some(next) = rig.clock.next_deadline() {
             // The pause before the store is asked again.
@@ -217,7 +242,6 @@ async fn e55_a_token_is_handed_out_once_what_came_with_it_is_on_the_disk() {
     assert_eq!(rig.kept().await.as_deref(), Some("refresh-2"));
     // What the provider gives cannot be had twice, so it was asked once.
     assert_eq!(rig.provider.asked.lock().unwrap().len(), 2);
-    assert_eq!(*rig.store.refused.lock().unwrap().front().unwrap(), "keys");
 }
 
 #[tokio::test]
@@ -264,4 +288,67 @@ async fn e55_a_token_that_comes_after_the_removal_brings_nothing_back() {
     rig.provider.renews.add_permits(1);
     assert!(matches!(ask.await.unwrap(), Err(Trouble::Unknown(_))));
     assert_eq!(rig.kept().await, None);
+}
+
+#[tokio::test]
+async fn e55_a_token_that_comes_after_the_removal_is_kept_with_the_instance() {
+    let rig = Rig::new().await;
+    let ask = rig.ask();
+    rig.asked(2).await;
+    let removal = Removal {
+        keep: Some(hours(1)),
+        ..Removal::default()
+    };
+    let removed = rig.runner.deployer.remove(&rig.instance, removal).await;
+    assert!(removed.unwrap().instance.is_removed());
+    rig.provider.renews.add_permits(1);
+    assert_eq!(ask.await.unwrap().unwrap(), "access-2");
+    assert_eq!(rig.kept().await.as_deref(), Some("refresh-2"));
+}
+
+#[tokio::test]
+async fn e55_what_is_forgotten_while_somebody_comes_back_stays_forgotten() {
+    let rig = Rig::new().await;
+    let back = rig.come_back_in_vain().await;
+    rig.store.fails.store(false, Ordering::SeqCst);
+    let connections = &rig.runner.engine.connections;
+    assert!(connections.forget(&rig.instance, "crm").await.unwrap());
+    while !back.is_finished() {
+        rig.pause().await;
+    }
+    assert!(matches!(back.await.unwrap(), Err(CallbackError::Changed)));
+    assert_eq!(rig.kept().await, None);
+    // Whoever is sent from now on is taken back.
+    rig.authorize().await;
+    assert_eq!(rig.kept().await.as_deref(), Some("refresh-3"));
+}
+
+#[tokio::test]
+async fn e55_what_somebody_grants_is_stored_also_when_they_wait_no_longer() {
+    let rig = Rig::new().await;
+    let back = rig.come_back_in_vain().await;
+    while !back.is_finished() {
+        rig.pause().await;
+    }
+    assert!(matches!(back.await.unwrap(), Err(CallbackError::NotStored)));
+    assert_eq!(rig.kept().await.as_deref(), Some("refresh-1"));
+    rig.store.fails.store(false, Ordering::SeqCst);
+    while rig.kept().await.as_deref() == Some("refresh-1") {
+        rig.pause().await;
+    }
+    assert_eq!(rig.kept().await.as_deref(), Some("refresh-2"));
+    assert_eq!(rig.ask().await.unwrap().unwrap(), "access-2");
+}
+
+#[tokio::test]
+async fn e55_a_clock_that_is_set_back_makes_no_token_good_for_longer() {
+    let rig = Rig::new().await;
+    rig.clock.set_to(rig.clock.now() - hours(5));
+    rig.provider.renews.add_permits(1);
+    assert_eq!(rig.ask().await.unwrap().unwrap(), "access-2");
+    assert_eq!(rig.ask().await.unwrap().unwrap(), "access-2");
+    assert_eq!(rig.provider.asked.lock().unwrap().len(), 2);
+    // What somebody grants now is older than what they granted before, and takes its place all the same.
+    rig.authorize().await;
+    assert_eq!(rig.kept().await.as_deref(), Some("refresh-3"));
 }

@@ -1,7 +1,5 @@
 //! Why a connection gives no access token.
 
-use std::time::Duration;
-
 use sdk::Timestamp;
 use sdk::connection::GrantKind;
 
@@ -57,8 +55,8 @@ pub enum Trouble {
         variable: String,
         /// What happened.
         reason: String,
-        /// When it may be asked again.
-        again_at: Timestamp,
+        /// When it may be asked again, if it said so itself.
+        again_at: Option<Timestamp>,
     },
     /// The instance was deployed with other values while the provider was asked.
     #[error("connection `{0}` was changed while its token was fetched; try again")]
@@ -72,18 +70,14 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    pub(super) fn of(
-        variable: &str,
-        kind: GrantKind,
-        fault: NotGiven,
-        again_at: Timestamp,
-    ) -> Self {
+    /// Makes one of a fault that is remembered until then.
+    pub(super) fn of(variable: &str, kind: GrantKind, fault: NotGiven, until: Timestamp) -> Self {
         let variable = variable.to_owned();
         match fault {
-            NotGiven::Unreachable { reason, .. } => Self::Unreachable {
+            NotGiven::Unreachable { reason, wait } => Self::Unreachable {
                 variable,
                 reason,
-                again_at,
+                again_at: wait.map(|_| until),
             },
             NotGiven::NotAllowed(fault) => Self::NotAllowed { variable, fault },
             NotGiven::Refused(code) => Self::Refused {
@@ -102,11 +96,15 @@ impl Trouble {
         }
     }
 
-    /// Returns the error for author code: permanent if somebody must do something first. Its caller does not read where the provider is.
+    /// Returns the error for author code: permanent if somebody must do something first. Only a wait that the provider itself asks for
+    /// takes the place of the author's delays. Its caller does not read where the provider is.
     pub fn into_error(self, now: Timestamp) -> sdk::Error {
+        let is_passing = matches!(
+            self,
+            Self::Unreachable { .. } | Self::Changed(_) | Self::NotStored(_) | Self::Stopping
+        );
         let wait = match &self {
-            Self::Unreachable { again_at, .. } => Some(again_at.since(now)),
-            Self::Changed(_) | Self::NotStored(_) | Self::Stopping => Some(Duration::ZERO),
+            Self::Unreachable { again_at, .. } => again_at.map(|at| at.since(now)),
             _ => None,
         };
         let for_caller = match &self {
@@ -115,14 +113,52 @@ impl Trouble {
             ),
             _ => None,
         };
-        let error = sdk::Error::from(self);
-        let error = match wait {
-            Some(wait) => error.retry_after(wait),
-            None => error.permanent(),
-        };
+        let mut error = sdk::Error::from(self);
+        if !is_passing {
+            error = error.permanent();
+        }
+        if let Some(wait) = wait {
+            error = error.retry_after(wait);
+        }
         match for_caller {
             Some(text) => error.for_caller(text),
             None => error,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sdk::time::minutes;
+
+    use super::*;
+
+    #[test]
+    fn e55_only_a_wait_that_the_provider_asks_for_takes_the_place_of_the_delays_of_the_author() {
+        let now = Timestamp::from_millis(0);
+        let down = |wait: Option<Duration>| {
+            let reason = "`crm.example` answered 503".to_owned();
+            let fault = NotGiven::Unreachable { reason, wait };
+            let kind = GrantKind::ClientCredentials;
+            Trouble::of("crm", kind, fault, now + minutes(1)).into_error(now)
+        };
+        let passing = [
+            down(None),
+            Trouble::Changed("crm".to_owned()).into_error(now),
+            Trouble::NotStored("crm".to_owned()).into_error(now),
+            Trouble::Stopping.into_error(now),
+        ];
+        for error in passing {
+            assert_eq!((error.wait(), error.is_permanent()), (None, false));
+        }
+        let said = down(Some(minutes(1)));
+        assert_eq!(
+            (said.wait(), said.is_permanent()),
+            (Some(minutes(1)), false)
+        );
+        let ended = Trouble::Ended("crm".to_owned()).into_error(now);
+        assert_eq!((ended.wait(), ended.is_permanent()), (None, true));
     }
 }

@@ -57,12 +57,14 @@ pub enum Standing {
 }
 
 impl Tokens {
-    /// Says whether the access token is still good for what begins now.
+    /// Says whether the access token is still good for what begins now. One that comes from the future does not count as such: the clock
+    /// was set back, so nobody knows how long it is good for.
     pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
-        self.expires_at.is_none_or(|end| {
+        let is_good = self.expires_at.is_none_or(|end| {
             let ahead = AHEAD.min(end.since(self.obtained_at) / 4);
             now + ahead < end
-        })
+        });
+        is_good && self.obtained_at <= now
     }
 
     /// Says whether the time of the access token is not over.
@@ -180,6 +182,11 @@ mod tests {
         }
         assert!(tokens(None).is_fresh(start + hours(10_000)));
         assert!(!tokens(Some(seconds(0))).is_fresh(start));
+        // The clock was set back.
+        for tokens in [tokens(None), tokens(Some(hours(1)))] {
+            let before = start - seconds(1);
+            assert!(!tokens.is_fresh(before) && tokens.is_valid(before));
+        }
         assert!(!format!("{:?}", tokens(None)).contains("access-token"));
     }
 }

@@ -189,7 +189,7 @@ impl<P: OAuthProvider> ConfigValue for Connection<OAuth2<P>> {
 }
 
 /// With what the runner asks for tokens: what the author declared and what the customer gave, put together. For those who write a runner.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct OAuthClient {
     /// How access is granted, at the customer's URLs.
     pub grant: Grant,
@@ -234,6 +234,13 @@ impl OAuthClient {
     /// Returns for whom tokens are: what was granted to one identity is of no use to another.
     pub fn identity(&self) -> &str {
         &self.identity
+    }
+}
+
+/// Shows nothing of it: id and secret stand also in what tells one client from another, and a URL may hold a secret.
+impl fmt::Debug for OAuthClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OAuthClient(…)")
     }
 }
 
@@ -301,6 +308,7 @@ mod tests {
             "https://crm.example/authorize"
         );
         assert_eq!(client.id.expose(), "c-1");
+        assert_eq!(format!("{client:?}"), "OAuthClient(…)");
         assert_eq!(OAuthClient::of(&variables[0], &ConfigValues::new()), None);
     }
 }

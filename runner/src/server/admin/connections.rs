@@ -1,5 +1,6 @@
 //! Connections by OAuth 2.0 (E55): how they stand, and where somebody authorises one. No token is ever shown.
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::Json;
@@ -67,7 +68,7 @@ enum StandingView {
 }
 
 /// Where somebody authorises a connection.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Authorizing {
     /// The URL of the provider. Give it to whoever has the account there, and to nobody else.
     url: String,
@@ -167,6 +168,15 @@ fn there(admin: &Admin, id: String) -> Result<Arc<Instance>, Failure> {
         )));
     }
     Ok(instance)
+}
+
+/// Who reads the URL can use it.
+impl fmt::Debug for Authorizing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authorizing")
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
 }
 
 impl From<AuthorizeError> for Failure {
