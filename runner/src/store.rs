@@ -90,9 +90,27 @@ impl Commit {
             }
             Write::Finish(finish) => 1024 + finish.output.as_ref().map_or(0, |it| it.data.len()),
             Write::Log(lines) => lines.iter().map(|line| 128 + line.text.len()).sum(),
+            Write::Step(step) => 512 + step.end.as_ref().map_or_else(String::len, value_weight),
+            Write::State(change) => 512 + change.value.as_ref().map_or(0, value_weight),
             _ => 512,
         };
         self.writes.iter().map(weight).sum()
+    }
+}
+
+/// Returns how many bytes a value takes as JSON, roughly, without writing it.
+#[cfg(feature = "server")]
+fn value_weight(value: &serde_json::Value) -> usize {
+    use serde_json::Value;
+
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+        Value::String(text) => 2 + text.len(),
+        Value::Array(items) => 2 + items.iter().map(value_weight).sum::<usize>(),
+        Value::Object(fields) => {
+            let weight = |(name, value): (&String, &Value)| 4 + name.len() + value_weight(value);
+            2 + fields.iter().map(weight).sum::<usize>()
+        }
     }
 }
 

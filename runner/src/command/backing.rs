@@ -40,11 +40,15 @@ impl Backing {
             _ if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
                 Self::postgres(url, data, file)
             }
-            // No more of it is shown: there may be a password in it.
-            _ => Err(Failure(format!(
-                "`{}` is no store; use `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`",
-                url.split(':').next().unwrap_or_default()
-            ))),
+            _ => {
+                let what = scheme(url).map_or_else(
+                    || "what `--store` or `RUNNER_STORE` says".to_owned(),
+                    |scheme| format!("`{scheme}`"),
+                );
+                Err(Failure(format!(
+                    "{what} is no store; use `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`"
+                )))
+            }
         }
     }
 
@@ -88,6 +92,15 @@ impl Backing {
     }
 }
 
+/// Returns the scheme of a URL. Of what is none nothing is shown: there may be a password anywhere in it.
+fn scheme(url: &str) -> Option<&str> {
+    let (scheme, rest) = url.split_once(':')?;
+    let is_known = ["sqlite", "postgres", "postgresql"].contains(&scheme);
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    let is_scheme = !scheme.is_empty() && scheme.chars().all(is_letter);
+    (is_scheme && (is_known || rest.starts_with("//"))).then_some(scheme)
+}
+
 fn open_vault(data: &Path) -> Result<Vault, Failure> {
     Vault::open(data).map_err(|fault| Failure(fault.to_string()))
 }
@@ -121,5 +134,27 @@ impl Claim {
             }
         }
         std::future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scheme;
+
+    #[test]
+    fn of_a_url_that_is_no_store_a_scheme_is_shown_and_nothing_else() {
+        for (url, shown) in [
+            ("mysql://user:s3cret@db/orders", Some("mysql")),
+            ("git+ssh://s3cret@host", Some("git+ssh")),
+            ("sqlite:", Some("sqlite")),
+            ("postgres:s3cret@db", Some("postgres")),
+            ("host=db password=s3cret", None),
+            ("host=db password=s3cret://", None),
+            ("s3cret:5432/orders", None),
+            ("://s3cret", None),
+            ("", None),
+        ] {
+            assert_eq!(scheme(url), shown, "{url}");
+        }
     }
 }

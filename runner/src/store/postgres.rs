@@ -34,8 +34,8 @@ use self::active::Candidate;
 use self::address::Address;
 use self::fault::Fault;
 pub use self::fault::PostgresError;
-use self::session::{Lane, Session};
-use self::writer::{Job, LIMIT, Shared, Writer};
+use self::session::{LIMIT, Lane, Session};
+use self::writer::{Job, Shared, Writer};
 use super::sealed;
 use super::{
     Commit, Committed, Cursor, ExecutionFilter, InstanceRecord, Point, Standing, Store, StoreError,
@@ -95,7 +95,8 @@ impl PostgresStore {
     /// see [`standing`](Self::standing). Who becomes active makes the tables, in a schema `runner`, or brings them to this version.
     ///
     /// Payloads are sealed with the vault; a database whose secrets were sealed with another key is refused. Blocks until the database
-    /// has answered, 5 seconds at most for each host of the URL unless it says otherwise with `connect_timeout`.
+    /// has answered; for a connection it waits 5 seconds at most for each host of the URL, unless that says otherwise with `connect_timeout`,
+    /// and 10 more. Only a host that takes writes is used.
     ///
     /// # Errors
     ///
@@ -194,8 +195,12 @@ impl PostgresStore {
         R: Future<Output = Result<T, Fault>>,
     {
         let once = async |session: Arc<Session>| {
-            let answer = tokio::time::timeout(LIMIT, read(session)).await;
-            answer.unwrap_or(Err(Fault::Silent))
+            let reading = read(Arc::clone(&session));
+            let Ok(answer) = tokio::time::timeout(LIMIT, reading).await else {
+                lane.forget(&session).await;
+                return Err(Fault::Silent);
+            };
+            answer
         };
         let session = lane.session().await?;
         match once(Arc::clone(&session)).await {

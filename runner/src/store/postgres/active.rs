@@ -14,7 +14,7 @@ use tokio_postgres::types::ToSql;
 use super::address::Address;
 use super::fault::PostgresError;
 use super::schema;
-use super::session::Session;
+use super::session::{LIMIT, Session};
 use crate::vault::Vault;
 
 /// The lock, of which each database has its own: `RUNR`, and which of ours.
@@ -71,46 +71,55 @@ impl Candidate {
     /// Connects, and refuses a database that this process cannot use.
     pub(super) async fn connect(&self) -> Result<Session, PostgresError> {
         let session = Session::open(&self.address, &self.runtime).await?;
+        in_time(self.examine(&session)).await?;
+        Ok(session)
+    }
+
+    async fn examine(&self, session: &Session) -> Result<(), PostgresError> {
         let encoding = "SELECT current_setting('server_encoding')";
         let encoding: String = session.client.query_one(encoding, &[]).await?.try_get(0)?;
         if encoding != "UTF8" {
             return Err(PostgresError::Encoding(encoding));
         }
-        if schema::check(&session, self.migrations).await? > 0 {
-            self.check_key(&session).await?;
+        if schema::check(session, self.migrations).await? > 0 {
+            self.check_key(session).await?;
         }
-        Ok(session)
+        Ok(())
     }
 
     /// Waits until it may be active, and becomes it. `session` is the connection that it has.
     pub(super) async fn wait(
         &self,
-        mut session: Session,
+        session: Session,
         mut watch: Watch,
     ) -> Result<Held, PostgresError> {
+        let mut kept = Some(session);
         // The process before this one may just be ending.
         let mut pause = SHORTEST_PAUSE;
         loop {
             tokio::time::sleep(pause).await;
             watch.silent += pause;
             pause = (pause * 2).min(LOOK);
-            if session.is_closed() {
-                match self.connect().await {
+            let session = match kept.take().filter(|session| !session.is_closed()) {
+                Some(session) => session,
+                None => match self.connect().await {
                     Ok(new) => {
-                        session = new;
                         watch = Watch {
                             yields: true,
                             ..Watch::default()
                         };
+                        new
                     }
                     Err(fault) if fault.may_pass() => continue,
                     Err(fault) => return Err(fault),
-                }
-            }
+                },
+            };
             match self.look(&session, &mut watch).await {
                 Ok(Some(hold)) => return Ok(Held { session, hold }),
-                Ok(None) => {}
-                Err(fault) if fault.may_pass() => {}
+                Ok(None) => kept = Some(session),
+                // It is silent, or leads to a server that takes no writes (any more): another one is made.
+                Err(fault) if fault.is_broken() => {}
+                Err(fault) if fault.may_pass() => kept = Some(session),
                 Err(fault) => return Err(fault),
             }
         }
@@ -133,11 +142,12 @@ impl Candidate {
         session: &Session,
         watch: &mut Watch,
     ) -> Result<Option<Hold>, PostgresError> {
-        if !watch.yields && lock(session).await? {
-            let epoch = self.begin_epoch(session).await?;
-            return hold(session, epoch).await.map(Some);
+        if !watch.yields && in_time(lock(session)).await? {
+            // Tables are brought forward in whatever time that takes.
+            schema::migrate(session, self.migrations).await?;
+            return in_time(self.begin_epoch(session)).await.map(Some);
         }
-        let beats = beats(session).await?;
+        let beats = in_time(beats(session)).await?;
         if watch.beats != Some(beats) {
             // There is one that beats.
             watch.yields &= watch.beats.is_none();
@@ -148,22 +158,25 @@ impl Candidate {
         if watch.silent > self.lease {
             watch.silent = Duration::ZERO;
             watch.yields = false;
-            end_holder(session).await?;
+            in_time(end_holder(session)).await?;
         }
         Ok(None)
     }
 
-    /// Begins a new epoch: whoever was active before writes no more. The tables are brought to this version first.
-    async fn begin_epoch(&self, session: &Session) -> Result<i64, PostgresError> {
-        schema::migrate(session, self.migrations).await?;
-        self.check_key(session).await?;
+    /// Begins a new epoch: whoever was active before writes no more. The first one leaves something to try the key with.
+    async fn begin_epoch(&self, session: &Session) -> Result<Hold, PostgresError> {
         let client = &session.client;
+        if !self.check_key(session).await? {
+            let sealed = self.vault.seal(KEY_CHECK);
+            let sql = "INSERT INTO key_check (sealed) VALUES ($1)";
+            client.execute(sql, &[&sealed]).await?;
+        }
         // Waits for a transaction of the one before, if there is one still.
         let sql = "UPDATE active SET epoch = epoch + 1 RETURNING epoch";
         let epoch: i64 = client.query_one(sql, &[]).await?.try_get(0)?;
         let sql = "UPDATE pulse SET epoch = $1, beats = beats + 1";
         client.execute(sql, &[&epoch]).await?;
-        Ok(epoch)
+        hold(session, epoch).await
     }
 
     /// Comes back after the connection was lost, if nobody else became active meanwhile.
@@ -183,38 +196,31 @@ impl Candidate {
 
     async fn try_to_come_back(&self, lost: &Held) -> Result<Option<Held>, PostgresError> {
         let session = self.connect().await?;
-        let has_lock = lock(&session).await?;
-        let sql = "SELECT epoch FROM active";
-        let epoch: i64 = session.client.query_one(sql, &[]).await?.try_get(0)?;
-        if epoch != lost.hold.epoch {
-            return Err(PostgresError::TakenOver);
-        }
-        if !has_lock {
-            // Perhaps the database does not know yet that the old connection is dead.
-            let sql = format!("SELECT pg_terminate_backend(pid) FROM {HOLDERS} AND pid = $3");
-            let ours: [&(dyn ToSql + Sync); 3] = [&LOCK[0], &LOCK[1], &lost.hold.backend];
-            session.client.query(&sql, &ours).await?;
-            return Ok(None);
-        }
-        let hold = hold(&session, epoch).await?;
-        Ok(Some(Held { session, hold }))
+        let hold = in_time(hold_again(&session, lost.hold)).await?;
+        Ok(hold.map(|hold| Held { session, hold }))
     }
 
-    /// Looks whether the secrets in the database can be read; the first that is active leaves something to try.
-    async fn check_key(&self, session: &Session) -> Result<(), PostgresError> {
-        let sql = "SELECT sealed FROM key_check";
+    /// Looks whether the secrets in the database can be read; returns whether there is something to try it with. Changes nothing.
+    async fn check_key(&self, session: &Session) -> Result<bool, PostgresError> {
+        let sql = "SELECT sealed FROM key_check LIMIT 1";
         match session.client.query_opt(sql, &[]).await? {
             Some(row) => match self.vault.unseal(row.try_get(0)?) {
-                Ok(_) => Ok(()),
+                Ok(_) => Ok(true),
                 Err(_) => Err(PostgresError::OtherKey),
             },
-            None => {
-                let sealed = self.vault.seal(KEY_CHECK);
-                let sql = "INSERT INTO key_check (sealed) VALUES ($1)";
-                session.client.execute(sql, &[&sealed]).await?;
-                Ok(())
-            }
+            None => Ok(false),
         }
+    }
+}
+
+/// Waits no longer than it is waited for any answer.
+async fn in_time<T, E>(asked: impl Future<Output = Result<T, E>>) -> Result<T, PostgresError>
+where
+    E: Into<PostgresError>,
+{
+    match tokio::time::timeout(LIMIT, asked).await {
+        Ok(answer) => answer.map_err(Into::into),
+        Err(_) => Err(PostgresError::Silent),
     }
 }
 
@@ -231,6 +237,24 @@ async fn lock(session: &Session) -> Result<bool, tokio_postgres::Error> {
     let sql = "SELECT pg_try_advisory_lock($1, $2)";
     let row = session.client.query_one(sql, &[&LOCK[0], &LOCK[1]]).await?;
     row.try_get(0)
+}
+
+/// Takes the lock on a new connection after the one that had it was lost, unless another process became active meanwhile.
+async fn hold_again(session: &Session, lost: Hold) -> Result<Option<Hold>, PostgresError> {
+    let has_lock = lock(session).await?;
+    let sql = "SELECT epoch FROM active";
+    let epoch: i64 = session.client.query_one(sql, &[]).await?.try_get(0)?;
+    if epoch != lost.epoch {
+        return Err(PostgresError::TakenOver);
+    }
+    if !has_lock {
+        // Perhaps the database does not know yet that the old connection is dead.
+        let sql = format!("SELECT pg_terminate_backend(pid) FROM {HOLDERS} AND pid = $3");
+        let ours: [&(dyn ToSql + Sync); 3] = [&LOCK[0], &LOCK[1], &lost.backend];
+        session.client.query(&sql, &ours).await?;
+        return Ok(None);
+    }
+    hold(session, epoch).await.map(Some)
 }
 
 /// Makes a connection that has the lock the one that writes.
@@ -276,9 +300,11 @@ async fn end_holder(session: &Session) -> Result<(), tokio_postgres::Error> {
     }
 }
 
-/// Lets no commit be done before it is on disk, whatever the database or the role has set (G1).
+/// Lets no commit be done before it is on disk, whatever the database or the role has set, or will have set later (G1): a value of the
+/// session outlasts a new configuration.
 async fn make_durable(session: &Session) -> Result<(), tokio_postgres::Error> {
-    let sql = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+    let sql = "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' \
+        ELSE current_setting('synchronous_commit') END, false)";
     session.client.query(sql, &[]).await?;
     let row = session
         .client

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres::{Client, Config, Error, NoTls};
 
 use super::fault::PostgresError;
@@ -11,6 +11,9 @@ use super::tls::{Tls, Trust};
 
 /// How long a connection may take to be made.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long it may take until a server that was reached lets somebody in.
+const ENTRY_LIMIT: Duration = Duration::from_secs(10);
 
 /// A connection on which nothing came for so long is asked whether it lives, so often, this far apart.
 const IDLE: Duration = Duration::from_secs(10);
@@ -36,6 +39,7 @@ impl Address {
         let mut config: Config = url.parse().map_err(PostgresError::Url)?;
         config
             .ssl_mode(wishes.mode()?)
+            .target_session_attrs(TargetSessionAttrs::ReadWrite)
             .keepalives_idle(IDLE)
             .keepalives_interval(PROBE_PAUSE)
             .keepalives_retries(PROBES)
@@ -53,7 +57,17 @@ impl Address {
         Ok(Self { config, tls })
     }
 
-    /// Makes a connection, and returns what drives it.
+    /// Returns how long it may take until one of the hosts has let somebody in.
+    pub(super) fn open_limit(&self) -> Duration {
+        let config = &self.config;
+        let hosts = config.get_hosts().len().max(config.get_hostaddrs().len());
+        let each = config.get_connect_timeout().copied();
+        each.unwrap_or(CONNECT_LIMIT)
+            .saturating_mul(u32::try_from(hosts).unwrap_or(u32::MAX))
+            .saturating_add(ENTRY_LIMIT)
+    }
+
+    /// Makes a connection, to the first host that takes writes, and returns what drives it.
     pub(super) async fn connect(&self) -> Result<(Client, Driver), Error> {
         match &self.tls {
             None => {
@@ -152,5 +166,22 @@ mod tests {
             matches!(refusal, PostgresError::Certificates(_)),
             "{refusal:?}"
         );
+    }
+
+    #[test]
+    fn each_host_of_the_url_has_its_time_and_one_that_takes_writes_is_used() {
+        for (url, seconds) in [
+            ("postgres://a/database?sslmode=disable", 15),
+            ("postgres://a,b:6432/database?sslmode=disable", 20),
+            (
+                "postgres://a,b/database?sslmode=disable&connect_timeout=30",
+                70,
+            ),
+        ] {
+            let address = Address::parse(url).unwrap();
+            assert_eq!(address.open_limit(), Duration::from_secs(seconds), "{url}");
+            let wanted = address.config.get_target_session_attrs();
+            assert_eq!(wanted, TargetSessionAttrs::ReadWrite, "{url}");
+        }
     }
 }

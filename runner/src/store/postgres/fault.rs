@@ -95,6 +95,15 @@ impl From<Fault> for PostgresError {
 }
 
 impl PostgresError {
+    /// Says whether the connection on which it happened is of no use any more.
+    pub(super) fn is_broken(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Silent => true,
+            Self::Refused(fault) => is_broken(fault),
+            _ => false,
+        }
+    }
+
     /// Says whether it may go by itself.
     pub(super) fn may_pass(&self) -> bool {
         match self {

@@ -123,6 +123,7 @@ pub(super) const MIGRATIONS: &[&str] = &["
     CREATE TABLE pulse (epoch bigint NOT NULL, beats bigint NOT NULL);
     INSERT INTO pulse VALUES (0, 0);
     CREATE TABLE key_check (sealed bytea NOT NULL);
+    CREATE UNIQUE INDEX key_check_once ON key_check ((true));
 "];
 
 /// Returns the version of the schema; 0 if there is none yet. Changes nothing.

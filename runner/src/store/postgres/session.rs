@@ -19,8 +19,8 @@ use super::fault::Fault;
 const BEGIN: &str = "SET search_path TO runner, pg_temp; SET statement_timeout TO '30s'; SET lock_timeout TO '10s'; \
     SET idle_in_transaction_session_timeout TO '10s'; SET client_min_messages TO error";
 
-/// How long it may take until a server that was reached lets somebody in.
-const OPEN_LIMIT: Duration = Duration::from_secs(10);
+/// A database that has not answered after so long is taken for one that does not answer.
+pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
 /// A connection.
 pub(super) struct Session {
@@ -59,8 +59,9 @@ impl<'a> Ask<'a> {
 impl Session {
     /// Connects; the connection is driven on this runtime.
     pub(super) async fn open(address: &Address, runtime: &Handle) -> Result<Self, Fault> {
-        let opened = tokio::time::timeout(OPEN_LIMIT, Self::open_in_any_time(address, runtime));
-        Ok(opened.await.map_err(|_| Fault::Silent)??)
+        let opening = Self::open_in_any_time(address, runtime);
+        let opened = tokio::time::timeout(address.open_limit(), opening).await;
+        Ok(opened.map_err(|_| Fault::Silent)??)
     }
 
     async fn open_in_any_time(address: &Address, runtime: &Handle) -> Result<Self, Error> {
@@ -184,6 +185,16 @@ impl Lane {
             runtime,
             slots: slots.take(connections).collect(),
             turn: AtomicUsize::new(0),
+        }
+    }
+
+    /// Keeps a connection no longer that did not answer in time; whoever still waits on it goes on waiting.
+    pub(super) async fn forget(&self, silent: &Arc<Session>) {
+        for slot in &self.slots {
+            let mut kept = slot.session.lock().await;
+            if kept.as_ref().is_some_and(|it| Arc::ptr_eq(it, silent)) {
+                *kept = None;
+            }
         }
     }
 

@@ -270,6 +270,16 @@ async fn a_large_result_stands_in_the_database() {
     assert!(store.output(&"a".into()).await.unwrap() == Some(large));
 }
 
+#[test]
+fn what_is_large_has_more_time() {
+    let small = committed(vec![accept_write("a", 1)]).weight();
+    assert_eq!(super::writer::limit(small).as_secs(), 30);
+    let text = "x".repeat(10_000_000);
+    let large = committed(vec![changing("key", &text, None)]).weight();
+    let limit = super::writer::limit(large);
+    assert_eq!(limit.as_secs(), 30 + 10);
+}
+
 // G10, E56.
 #[tokio::test]
 async fn nothing_of_a_payload_stands_in_the_database_in_the_clear() {

@@ -14,7 +14,7 @@ use super::active::{self, Candidate, Held, Watch};
 use super::apply;
 use super::facts::{self, Questions};
 use super::fault::{Fault, PostgresError};
-use super::session::{Ask, Lane, Session};
+use super::session::{Ask, LIMIT, Lane, Session};
 use crate::store::{Commit, Committed, Standing, StoreError, StoreResult, Write};
 
 /// At most so many commits share a transaction, so that nobody waits for a crowd.
@@ -23,8 +23,8 @@ const BATCH_COMMITS: usize = 512;
 /// At most so many bytes of payloads and results share a transaction, roughly.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
-/// A database that has not done a group after so long is taken for one that does not answer.
-pub(super) const LIMIT: Duration = Duration::from_secs(30);
+/// A way to the database on which a group brings fewer bytes in a millisecond is taken for one on which nothing comes through.
+const BYTES_IN_MILLISECOND: usize = 1000;
 
 /// Something that the writer is asked.
 #[derive(Debug)]
@@ -247,7 +247,9 @@ impl Writer {
     async fn transact(&mut self, held: &Held, jobs: &[Job]) -> Result<Vec<Committed>, Trouble> {
         let shared = Arc::clone(&self.shared);
         let mut is_sent = false;
-        let done = tokio::time::timeout(LIMIT, self.attempt(held, jobs, &mut is_sent)).await;
+        let weight = jobs.iter().map(|job| job.commit.weight()).sum();
+        let attempt = self.attempt(held, jobs, weight, &mut is_sent);
+        let done = tokio::time::timeout(limit(weight), attempt).await;
         let done = done.unwrap_or(Err(Trouble::Broken(Fault::Silent)));
         match done {
             Ok(committed) => {
@@ -255,9 +257,11 @@ impl Writer {
                 Ok(committed)
             }
             Err(Trouble::Statement(fault)) => {
-                match held.session.client.batch_execute("ROLLBACK").await {
-                    Ok(()) => Err(Trouble::Statement(fault)),
-                    Err(fault) => Err(Trouble::Broken(fault.into())),
+                let undoing = held.session.client.batch_execute("ROLLBACK");
+                match tokio::time::timeout(LIMIT, undoing).await {
+                    Ok(Ok(())) => Err(Trouble::Statement(fault)),
+                    Ok(Err(fault)) => Err(Trouble::Broken(fault.into())),
+                    Err(_) => Err(Trouble::Broken(Fault::Silent)),
                 }
             }
             Err(Trouble::Broken(fault)) => {
@@ -272,6 +276,7 @@ impl Writer {
         &mut self,
         held: &Held,
         jobs: &[Job],
+        weight: usize,
         is_sent: &mut bool,
     ) -> Result<Vec<Committed>, Trouble> {
         let session = &held.session;
@@ -282,10 +287,19 @@ impl Writer {
             // Nobody else becomes active before this transaction has ended.
             Ask::plain("SELECT epoch FROM active FOR SHARE"),
         ];
+        if weight > BATCH_BYTES {
+            // While something large arrives the transaction counts as idle.
+            asks.push(Ask::new(
+                "SELECT set_config('statement_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $1, true)",
+                vec![Box::new(limit(weight).as_millis().to_string())],
+            ));
+        }
+        let begun = asks.len();
         asks.extend(asked);
         let answers = session.pipeline(&asks).await?;
-        let (fence, answers) = answers.split_at(asks.len().min(2));
-        let epoch = fence.iter().flatten().next().map(|row| row.try_get(0));
+        let (begun, answers) = answers.split_at(begun);
+        let epoch = begun.get(1).and_then(|rows| rows.first());
+        let epoch = epoch.map(|row| row.try_get(0));
         if epoch.transpose()? != Some(held.hold.epoch) {
             return Err(Trouble::TakenOver);
         }
@@ -356,11 +370,20 @@ impl Writer {
     }
 }
 
+/// Returns how long a group of this weight may take.
+pub(super) fn limit(weight: usize) -> Duration {
+    let bringing = u64::try_from(weight / BYTES_IN_MILLISECOND).unwrap_or(u64::MAX);
+    LIMIT.saturating_add(Duration::from_millis(bringing))
+}
+
 fn refuse(jobs: impl IntoIterator<Item = Job>, error: &StoreError) {
     for job in jobs {
         job.answer(Err(error.clone()));
     }
 }
+
+/// After so many beats a connection on which none was answered is left, while there is time for another one.
+const BEATS_IN_SILENCE: u32 = 2;
 
 /// So many beats would have come before it counts that none came.
 const BEATS_IN_LEASE: u32 = 4;
@@ -375,14 +398,19 @@ async fn pulse(lane: &Lane, epoch: i64, every: Duration, shared: &Shared) {
         let Ok(session) = lane.session().await else {
             continue;
         };
-        match active::beat(&session, epoch).await {
-            Ok(true) => {}
-            Ok(false) => {
+        let beating = active::beat(&session, epoch);
+        match tokio::time::timeout(every * BEATS_IN_SILENCE, beating).await {
+            Ok(Ok(true)) => {}
+            Ok(Ok(false)) => {
                 let over = Standing::Over(Arc::new(PostgresError::TakenOver));
                 shared.standing.send_replace(over);
                 return;
             }
-            Err(fault) => tracing::debug!(%fault, "a sign of life was not given"),
+            Ok(Err(fault)) => tracing::debug!(%fault, "a sign of life was not given"),
+            Err(_) => {
+                tracing::debug!("a sign of life was not answered");
+                lane.forget(&session).await;
+            }
         }
     }
 }

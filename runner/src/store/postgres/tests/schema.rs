@@ -137,6 +137,36 @@ async fn a_database_whose_secrets_have_another_key_is_refused() {
     assert!(PostgresStore::connect(&url, &options, ours).is_ok());
 }
 
+// Who stands by looks, and writes nothing.
+#[tokio::test]
+async fn only_an_active_process_leaves_something_to_try_the_key_with() {
+    let (url, name) = database();
+    let count = || Cluster::shared().sql(&name, "SELECT count(*) FROM runner.key_check");
+    let active = open(&url);
+    assert_eq!(count(), "1");
+    Cluster::shared().sql(&name, "DELETE FROM runner.key_check");
+    let standby = open(&url);
+    assert_eq!(count(), "0");
+    drop(active);
+    eventually("the next process is active", async || {
+        (count() == "1").then_some(())
+    })
+    .await;
+    drop(standby);
+}
+
+#[tokio::test]
+async fn a_database_that_takes_no_writes_is_refused() {
+    let (url, name) = database();
+    let sql = format!("ALTER DATABASE {name} SET default_transaction_read_only TO on");
+    Cluster::shared().sql("postgres", &sql);
+    let refusal = refusal(&url);
+    assert!(
+        matches!(refusal, PostgresError::Unreachable(_)),
+        "{refusal:?}"
+    );
+}
+
 #[test]
 fn a_url_that_cannot_be_used_is_refused() {
     for url in [
