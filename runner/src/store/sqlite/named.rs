@@ -48,8 +48,12 @@ struct Content {
 struct Seen {
     changed_at: SystemTime,
     bytes: u64,
+    /// How many bytes it has by its header.
+    said_bytes: u64,
     /// The counter in the header, which only grows.
     counter: u32,
+    /// The version of the schema, which `VACUUM` raises too.
+    schema: u32,
 }
 
 impl NamedFiles {
@@ -103,7 +107,7 @@ impl Content {
             return false;
         }
         match Seen::of(file) {
-            Some(now) if now.bytes >= seen.bytes && now.counter >= seen.counter => {
+            Some(now) if now.follows(seen) => {
                 self.seen = Some(now);
                 false
             }
@@ -116,14 +120,32 @@ impl Seen {
     /// `None` if it is no database.
     fn of(file: &File) -> Option<Self> {
         let metadata = file.metadata().ok()?;
-        let mut header = [0; 28];
+        let mut header = [0; 44];
         read_start(file, &mut header)?;
-        let counter = header.strip_prefix(b"SQLite format 3\0")?.last_chunk()?;
+        if !header.starts_with(b"SQLite format 3\0") {
+            return None;
+        }
+        let number = |at: usize| {
+            let field = header.get(at..)?.first_chunk()?;
+            Some(u32::from_be_bytes(*field))
+        };
+        let page_bytes = match u16::from_be_bytes(*header.get(16..)?.first_chunk()?) {
+            1 => 65536,
+            bytes => u64::from(bytes),
+        };
         Some(Self {
             changed_at: metadata.modified().ok()?,
             bytes: metadata.len(),
-            counter: u32::from_be_bytes(*counter),
+            said_bytes: u64::from(number(28)?) * page_bytes,
+            counter: number(24)?,
+            schema: number(40)?,
         })
+    }
+
+    /// Says whether this may have become of what was there before: more, or, if somebody ran `VACUUM`, all of it in less room.
+    fn follows(&self, before: Self) -> bool {
+        let was_vacuumed = self.schema > before.schema && self.bytes == self.said_bytes;
+        self.counter >= before.counter && (self.bytes >= before.bytes || was_vacuumed)
     }
 }
 

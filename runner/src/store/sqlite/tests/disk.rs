@@ -341,6 +341,29 @@ async fn a_database_that_is_overwritten_takes_nothing_and_goes_on_when_its_conte
 }
 
 #[tokio::test]
+async fn a_database_that_an_operator_made_smaller_goes_on() {
+    let home = Home::new();
+    let store = home.open();
+    for position in 1..=100 {
+        let write = heavy(&format!("a{position}"), position);
+        store.commit(committed(vec![write])).await.unwrap();
+    }
+    finish_all(&store, 100).await;
+    store.commit(committed(vec![prune_all()])).await.unwrap();
+    let operator = rusqlite::Connection::open(home.path()).unwrap();
+    let carry_over = "PRAGMA wal_checkpoint(TRUNCATE)";
+    operator.query_row(carry_over, [], |_| Ok(())).unwrap();
+    accept(&store, "seen", 101).await;
+    let before = std::fs::metadata(home.path()).unwrap().len();
+    operator.execute_batch("VACUUM").unwrap();
+    operator.query_row(carry_over, [], |_| Ok(())).unwrap();
+    assert!(std::fs::metadata(home.path()).unwrap().len() < before);
+    accept(&store, "after", 102).await;
+    drop((store, operator));
+    assert_eq!(count_unfinished(&home.open()).await, 2);
+}
+
+#[tokio::test]
 async fn a_log_that_is_deleted_takes_nothing_more_and_what_it_held_is_saved() {
     let home = Home::new();
     let store = home.open();
