@@ -93,8 +93,8 @@ const INSIDE: &str = " › ";
 impl StepId {
     /// Returns the name of a step inside this one, or inside none.
     pub fn name_inside(outer: Option<&Self>, name: &str) -> String {
-        // What an author writes is no division of ours.
-        let name = name.replace('›', "››");
+        // What an author writes is no division and no count of ours.
+        let name = name.replace('›', "››").replace('[', "[[");
         let Some(Self { name: outer, count }) = outer else {
             return name;
         };
@@ -107,7 +107,7 @@ impl StepId {
     /// Returns the name that the author gave.
     pub fn own_name(&self) -> String {
         let own = self.name.rsplit(INSIDE).next().unwrap_or_default();
-        own.replace("››", "›")
+        own.replace("››", "›").replace("[[", "[")
     }
 }
 

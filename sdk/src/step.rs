@@ -282,12 +282,26 @@ async fn attempt<T>(
 /// Does the work of a step; the host is told whenever it goes on, so that it knows the log lines of the step (E29).
 async fn within<T>(host: &dyn Host, step: &StepId, mut work: BoxFuture<'_, T>) -> T {
     poll_fn(|task| {
-        host.enter_step(step);
-        let polled = work.as_mut().poll(task);
-        host.leave_step();
-        polled
+        let _entered = Entered::by(host, step);
+        work.as_mut().poll(task)
     })
     .await
+}
+
+/// A step at work; the host is told that it is left also if the work panics, which the author may catch.
+struct Entered<'a>(&'a dyn Host);
+
+impl<'a> Entered<'a> {
+    fn by(host: &'a dyn Host, step: &StepId) -> Self {
+        host.enter_step(step);
+        Self(host)
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.0.leave_step();
+    }
 }
 
 async fn finish<T: Serialize>(host: &dyn Host, step: StepId, value: T, attempts: u32) -> Result<T> {

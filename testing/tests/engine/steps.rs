@@ -1,7 +1,9 @@
 //! Steps (E20, E23).
 
 use std::cell::RefCell;
+use std::panic::AssertUnwindSafe;
 
+use futures_util::FutureExt as _;
 use futures_util::future::try_join_all;
 use runner::engine::ReplayFrom;
 use sdk::prelude::*;
@@ -222,6 +224,39 @@ async fn steps_inside_a_finished_step_are_not_taken_for_those_behind_it() -> Res
     assert_eq!(runs[0].step("page"), "last");
     assert_eq!(runs[0].step("part › of it"), &json!(["second", "rest"]));
     lab.survives_a_crash_anywhere().await?;
+    Ok(())
+}
+
+struct Catches;
+
+#[flow(key = "catches", retry = Retry::times(1).every(minutes(1)))]
+impl Catches {
+    #[on_execution]
+    async fn run(context: &Context) -> sdk::Result<Value> {
+        let attempt = context.attempt();
+        let fragile = context.step("fragile", || async move {
+            assert!(attempt > 1, "the first time it breaks");
+            Ok(())
+        });
+        // Whoever catches it says so, in either attempt.
+        let _ = AssertUnwindSafe(fragile).catch_unwind().await;
+        let once = context.step("once", || async move { Ok(attempt) }).await?;
+        match attempt {
+            1 => Err(Error::new("later")),
+            _ => Ok(json!({"once": once})),
+        }
+    }
+}
+
+/// E20: a step whose panic the author catches does not count as the place of those behind it.
+#[tokio::test]
+async fn a_step_behind_one_that_panicked_is_found_again() -> Result {
+    let lab = Simulation::of(Integration::<()>::new("i").flow::<Catches>());
+    let instance = lab.deploy(()).await?;
+    instance.webhook::<Catches>().send().await;
+    lab.run_until_idle().await?;
+    let runs = instance.executions::<Catches>().await;
+    assert_eq!(runs[1].assert_completed().output, json!({"once": 1}));
     Ok(())
 }
 
