@@ -1,5 +1,7 @@
 //! Between a payload as author code sees it and a payload as it is stored: the bytes of the body are never written again (W13).
 
+mod identity;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use sdk::endpoint::{Field, Layout, RoutedBy};
@@ -9,6 +11,7 @@ use sdk::queue::Queue;
 use sdk::response::OutputData;
 use sdk::{Body, Error, Output, Payload, QueryParameters, Result};
 
+pub use self::identity::identity;
 use crate::decode::{BodyLimits, JsonAs, read_body_as};
 use crate::record::{
     Base64, Function, HandedOn, HeaderBytes, StoredBody, StoredOutput, StoredPayload,

@@ -27,7 +27,7 @@ use self::certificates::Certificates;
 use self::received::{Received, check_method, check_open};
 use crate::decode::read_path;
 use crate::engine::{AcceptError, Accepted, Engine, Invocation, Outcome};
-use crate::envelope::json_as;
+use crate::envelope::{identity, json_as};
 use crate::execution::{self, Dispatch, Run};
 use crate::ports::Ports;
 use crate::rate::RateLimit;
@@ -284,9 +284,7 @@ impl Ingress {
             .as_ref()
             .and_then(|triggered| triggered.payload.as_ref());
         let body = &changed.unwrap_or(&invocation.payload).body;
-        let value = body
-            .pointer(dedupe.pointer())
-            .filter(|value| !value.is_null())?;
+        let value = identity(body, dedupe.pointer())?;
         Some(DedupeClaim {
             value: format!("{}/dedupe/{value}", place(invocation)),
             until: self.ports().clock.now() + dedupe.window(),

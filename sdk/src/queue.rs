@@ -75,6 +75,9 @@ impl Queue {
 }
 
 /// Which delivery is one that came before: the same value in the payload within a window (E25).
+///
+/// Null is no value, and neither is an integer beyond 64 bits, or a fraction that has more than 15 digits when it was read as a double: such
+/// a delivery always runs. Long numbers are safe as texts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dedupe {
     pointer: String,

@@ -61,7 +61,7 @@ impl Retry {
     }
 
     /// Cancels the retries of an execution, those that wait and those that would begin to, when a newer one has the same value at this
-    /// JSON pointer of the payload (E22). An execution that runs goes on.
+    /// JSON pointer of the payload (E22). An execution that runs goes on. What counts as a value is said at [`Dedupe`](crate::Dedupe).
     #[must_use]
     pub fn unique_by(mut self, pointer: impl Into<String>) -> Self {
         self.unique_by = Some(pointer.into());

@@ -7,6 +7,7 @@ use sdk::options::Settled;
 use sdk::queue::Queue;
 use sdk::{Body, Payload, Timestamp};
 
+use crate::envelope::identity;
 use crate::instance::Instance;
 use crate::lane::{LaneId, Standing};
 use crate::record::{Execution, Function, InvokedBy, Status, StoredPayload};
@@ -102,6 +103,5 @@ pub(super) fn order_key(options: &Settled, body: &Body) -> Option<String> {
 
 /// Returns the value that makes a newer execution cancel the waiting retries of this one (E22).
 pub(super) fn unique_id(options: &Settled, body: &Body) -> Option<String> {
-    let value = body.pointer(options.retry.unique_pointer()?)?;
-    (!value.is_null()).then(|| value.to_string())
+    identity(body, options.retry.unique_pointer()?)
 }

@@ -204,6 +204,12 @@ async fn a_duplicate_is_answered_with_the_first_id_until_the_window_ends() -> Re
     send(json!({"id": "1"})).await;
     send(json!({})).await;
     send(json!({"id": null})).await;
+    // Read as doubles they would be one.
+    for long in ["100000000000000000000001", "100000000000000000000002"] {
+        let body = format!(r#"{{"id": {long}}}"#);
+        let request = instance.webhook::<Once>().body("application/json", body);
+        request.send().await;
+    }
     let runs = instance.executions::<Once>().await;
     let of = |result| {
         results(&runs)
@@ -216,7 +222,7 @@ async fn a_duplicate_is_answered_with_the_first_id_until_the_window_ends() -> Re
             of(ResultType::Completed),
             of(ResultType::CanceledAsDuplicate)
         ),
-        (5, 1)
+        (7, 1)
     );
     assert_eq!(first.response.body, accepted(&runs[0].id));
     Ok(())
