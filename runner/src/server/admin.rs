@@ -106,6 +106,7 @@ pub fn router(runner: Arc<Runner>, access: Access, stop: watch::Receiver<bool>) 
         .layer(DefaultBodyLimit::max(body_limit))
         .with_state(Arc::clone(&admin));
     let console = console::routes(Arc::clone(&admin), api.clone());
+    let console = console.layer(DefaultBodyLimit::max(body_limit));
     api.merge(console).layer(from_fn_with_state(admin, guard))
 }
 

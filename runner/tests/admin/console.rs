@@ -268,7 +268,7 @@ async fn an_instance_is_deployed_for_a_new_customer() {
     let browser = Browser::enter(&server).await;
     let form = browser.page("/console/deploy").await;
     assert!(
-        form.contains("type=\"password\" name=\"config.api_secret\""),
+        form.contains("<textarea class=\"secret\" name=\"config.api_secret\""),
         "{form}"
     );
     assert!(

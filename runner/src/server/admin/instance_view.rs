@@ -80,7 +80,7 @@ pub(super) struct InstanceDetail {
     webhook_urls: BTreeMap<String, String>,
     /// The API keys of each flow that has some, by flow key, masked (W6).
     keys: BTreeMap<String, Vec<KeyView>>,
-    /// The config values; secrets are masked.
+    /// The config values; secrets, and what holds one, are masked.
     config: BTreeMap<String, Value>,
     /// How many requests its customer takes within one second; 0 if there is no limit (E50).
     rate_per_second: u32,
@@ -121,7 +121,8 @@ pub(super) struct NewKey {
     key: String,
 }
 
-const MASKED: &str = "********";
+/// What stands in the place of a value that is not shown.
+pub(super) const MASKED: &str = "********";
 
 impl From<&Instance> for InstanceView {
     fn from(instance: &Instance) -> Self {
@@ -225,7 +226,7 @@ fn webhook_urls(instance: &Instance, ports: &Ports) -> BTreeMap<String, String> 
         .collect()
 }
 
-/// A value is shown only if the integration knows its variable and does not call it a secret.
+/// A value is shown only if the integration knows its variable and does not call it a secret, and if no secret is in it.
 fn config(instance: &Instance, ports: &Ports) -> BTreeMap<String, Value> {
     let is_open = |name: &str| {
         let mut variables = ports.integration.variables.iter();
@@ -234,12 +235,10 @@ fn config(instance: &Instance, ports: &Ports) -> BTreeMap<String, Value> {
     let values = instance.secrets.values.iter();
     values
         .map(|(name, value)| {
-            let shown = if is_open(name) {
-                instance.redactor.value(value.clone())
-            } else {
-                Value::from(MASKED)
-            };
-            (name.clone(), shown)
+            // Whoever deploys again with what is shown here must not give a mark of ours for a value.
+            let is_shown = is_open(name) && instance.redactor.value(value.clone()) == *value;
+            let shown = is_shown.then(|| value.clone());
+            (name.clone(), shown.unwrap_or_else(|| MASKED.into()))
         })
         .collect()
 }

@@ -9,6 +9,7 @@ use axum::http::Method;
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 
+use super::super::instance_view::MASKED;
 use super::Console;
 use super::answer::{Answer as _, plain};
 use super::instances::api_path;
@@ -118,7 +119,7 @@ fn variables(integration: &Value, values: &Value) -> Markup {
     html! {
         @for (name, schema) in integration.fields("/config_schema/properties") {
             @let is_required = required.iter().any(|required| required == name);
-            @let before = values.get(name).filter(|_| !schema.is("/writeOnly")).or(schema.get("default"));
+            @let before = values.get(name).or(schema.get("default")).filter(|value| **value != MASKED);
             label {
                 (name) @if is_required { " *" }
                 @if !schema.text("/description").is_empty() { span.note { (schema.text("/description")) } }
@@ -129,7 +130,10 @@ fn variables(integration: &Value, values: &Value) -> Markup {
 }
 
 fn field(name: &str, schema: &Value, before: Option<&Value>, is_required: bool) -> Markup {
-    let text = before.map(plain).unwrap_or_default();
+    let text = before
+        .map(|value| written(schema, value))
+        .unwrap_or_default();
+    let is_long = text.contains('\n') || !schema.text("/contentMediaType").is_empty();
     let words: Vec<&str> = match schema.text("/type") {
         "boolean" => vec!["true", "false"],
         _ => schema
@@ -145,13 +149,25 @@ fn field(name: &str, schema: &Value, before: Option<&Value>, is_required: bool) 
                 @for word in words { option value=(word) selected[word == text] { (word) } }
             }
         } @else if schema.is("/writeOnly") && is_text(schema) {
-            input type="password" name=(name) required[is_required] autocomplete="off";
+            // A private key has lines.
+            textarea.secret name=(name) rows="1" spellcheck="false" autocomplete="off" required[is_required] {}
+        } @else if is_text(schema) && is_long {
+            textarea name=(name) rows="8" spellcheck="false" required[is_required] { "\n" (text) }
         } @else if is_text(schema) {
             input name=(name) value=(text) required[is_required];
         } @else {
             textarea name=(name) rows="2" spellcheck="false" required[is_required] { (text) }
             span.note { "as JSON, or as text" }
         }
+    }
+}
+
+/// Writes a value so that it is read as the same again.
+fn written(schema: &Value, value: &Value) -> String {
+    if is_text(schema) {
+        plain(value)
+    } else {
+        value.to_string()
     }
 }
 
@@ -175,7 +191,8 @@ fn config(integration: &Value, filled: &Filled) -> Result<Map<String, Value>, Re
 fn read(name: &str, schema: &Value, typed: &str) -> Result<Value, Refused> {
     let as_json = serde_json::from_str(typed);
     match schema.text("/type") {
-        "string" => Ok(Value::from(typed)),
+        // Browsers send lines with the ends of another system.
+        "string" => Ok(Value::from(typed.replace("\r\n", "\n"))),
         "number" | "integer" | "boolean" | "array" | "object" => as_json
             .map_err(|fault| Refused::typed(&format!("`{name}` cannot be read as JSON: {fault}"))),
         // It may be several types: a schedule is a text or an object.
@@ -194,6 +211,7 @@ mod tests {
     #[test]
     fn what_is_typed_is_read_by_the_type_of_its_variable() {
         assert_eq!(typed(&json!("string"), "5").unwrap(), json!("5"));
+        assert_eq!(typed(&json!("string"), "a\r\nb").unwrap(), "a\nb");
         assert_eq!(typed(&json!("integer"), "5").unwrap(), json!(5));
         assert_eq!(typed(&json!("boolean"), "true").unwrap(), json!(true));
         assert_eq!(typed(&json!("array"), r#"["a"]"#).unwrap(), json!(["a"]));
@@ -207,6 +225,38 @@ mod tests {
             "* * * * *"
         );
         assert!(typed(&json!("number"), "five").is_err());
+    }
+
+    #[test]
+    fn what_a_form_shows_is_read_as_the_same_again() {
+        for (schema, value) in [
+            (json!({"type": "string"}), json!("5")),
+            (json!({"type": "number"}), json!(0.5)),
+            (json!({}), json!("true")),
+            (json!({}), json!({"a": [1, null]})),
+            (
+                json!({"type": ["string", "object"]}),
+                json!("every 5 minutes"),
+            ),
+        ] {
+            let shown = written(&schema, &value);
+            assert_eq!(read("x", &schema, &shown).unwrap(), value, "{schema}");
+        }
+    }
+
+    #[test]
+    fn a_text_with_lines_keeps_them_and_what_is_masked_is_not_sent_back() {
+        let integration = json!({"config_schema": {"properties": {
+            "page": {"type": "string", "contentMediaType": "text/html"},
+            "email": {"type": "string"},
+        }}});
+        let values = json!({"page": "<p>\n</p>", "email": MASKED});
+        let form = variables(&integration, &values).into_string();
+        assert!(
+            form.contains("\n&lt;p&gt;\n&lt;/p&gt;</textarea>"),
+            "{form}"
+        );
+        assert!(!form.contains(MASKED), "{form}");
     }
 
     #[test]

@@ -27,7 +27,7 @@ fn api_path(id: &str) -> String {
     format!("/api/executions/{}", segment(id))
 }
 
-/// Shows an execution; while it has not ended, the browser asks again every two seconds.
+/// Shows an execution; while it runs or stands in its queue, the browser asks again every two seconds.
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
     Path(id): Path<String>,
@@ -80,7 +80,9 @@ pub(super) async fn show(
         (part("Response", &found, "/response", "/response/body"))
         (part("Output", &found, "/output", "/output"))
     };
-    let again = (!has_ended).then_some(2);
+    // What waits for its time may wait for a day.
+    let is_at_work = matches!(found.text("/status"), "QUEUED" | "RUNNING");
+    let again = is_at_work.then_some(2);
     Ok(layout::reloading(found.text("/flow"), &content, again))
 }
 
