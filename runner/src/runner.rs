@@ -178,7 +178,14 @@ impl Runner {
         let report = match (self.deployer.deploy(id, request).await, existing) {
             (Ok(report), _) => report,
             // As every other instance of a version before, it stays as it is until somebody deploys it with values that fit.
-            (Err(refusal @ DeployError::Config(_)), Some(existing)) if keeps_values => {
+            (
+                Err(
+                    refusal @ (DeployError::Config(_)
+                    | DeployError::Schedule { .. }
+                    | DeployError::KeyMissing(_)),
+                ),
+                Some(existing),
+            ) if keeps_values => {
                 tracing::warn!("the local instance is not deployed again: {refusal}");
                 return Ok(Some(existing));
             }
@@ -278,7 +285,7 @@ fn was_deployed_from_other(instance: &Instance, source: &ConfigValues) -> bool {
 }
 
 /// How long a stop waits for a provider that is being asked for a token, when nothing runs any more.
-const LONGEST_ASKING: Duration = Duration::from_secs(5);
+const LONGEST_ASKING: Duration = Duration::from_secs(12);
 
 /// How long the answer of the store to a check of readiness holds.
 const CHECK_HOLDS: Duration = Duration::from_secs(1);

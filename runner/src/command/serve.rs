@@ -41,7 +41,7 @@ pub(super) struct ServeOptions {
         default_value = "127.0.0.1:3000"
     )]
     listen: SocketAddr,
-    /// Address of the management API and `/metrics`; port 0 picks a free port.
+    /// Address of the console, the management API and `/metrics`; port 0 picks a free port.
     #[arg(
         long,
         value_name = "ADDR",

@@ -28,6 +28,7 @@ const WITHOUT_TICKS: &str = "
     DELETE FROM log WHERE execution IN (SELECT key FROM ticks);
     DELETE FROM execution WHERE key IN (SELECT key FROM ticks);
     DELETE FROM state WHERE key = 'ticks';
+    DELETE FROM state_size;
     DELETE FROM tick;
     DELETE FROM counter;
 ";
